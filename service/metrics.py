@@ -1,0 +1,371 @@
+"""Every metric of the service, declared in one class that is given its registry.
+
+Names of `grpc_server_*` are those that existing dashboards know; the rest is `parley_*` in base
+units. Labels are bounded: methods of our own services, status codes, models and versions that are
+on disk, and reasons from the tuples below; never a text, a key or an address. Series are made
+before they are needed, so that `rate()` sees the zero before the first event, and the series of a
+version go when the version goes.
+"""
+
+import contextlib
+import sys
+from collections.abc import Iterable, Iterator
+from importlib import metadata
+from typing import NamedTuple, Protocol
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    GCCollector,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+)
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.metrics import MetricWrapperBase
+from prometheus_client.registry import Collector
+
+from service import threads
+
+# A step takes 0.2-10 ms and a sentence 5-500 ms, so the fine buckets are where those lie.
+STEP_BUCKETS = (0.0002, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.05, 0.1, 0.5)
+WAIT_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+CALL_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0,
+                2.5, 5.0, 15.0, 60.0)  # fmt: skip
+LOAD_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+ROW_BUCKETS = (1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 512)
+
+GRPC_CODES = (
+    "OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND",
+    "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED",
+    "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED",
+)  # fmt: skip
+OUTCOMES = ("finished", "cancelled", "expired", "refused", "failed")
+LOAD_FAILURES = ("bundle", "goldens", "internal")
+STATES = ("new", "loading", "ready", "quiescing", "failed")
+
+_VERSION = ("model", "version")
+_METHOD = ("grpc_type", "grpc_service", "grpc_method")
+
+
+class RpcMethod(NamedTuple):
+    """One method of a gRPC service, as the labels name it."""
+
+    type: str  # "unary", "client_stream", "server_stream" or "bidi_stream"
+    service: str  # "parley.v1.Translation"
+    method: str  # "Translate"
+
+
+UNKNOWN_METHOD = RpcMethod("unary", "unknown", "unknown")
+"""Stands for every method that nobody declared: the caller chooses those names, not we."""
+
+
+class StepFacts(Protocol):
+    """What one step of an engine tells; `service.decoding.engine.StepReport` fulfils it."""
+
+    @property
+    def rows(self) -> int: ...  # noqa: D102
+    @property
+    def joined(self) -> int: ...  # noqa: D102
+    @property
+    def finished(self) -> int: ...  # noqa: D102
+    @property
+    def cancelled(self) -> int: ...  # noqa: D102
+    @property
+    def expired(self) -> int: ...  # noqa: D102
+    @property
+    def tokens(self) -> int: ...  # noqa: D102
+    @property
+    def wasted(self) -> int: ...  # noqa: D102
+    @property
+    def queue_depth(self) -> int: ...  # noqa: D102
+    @property
+    def step_seconds(self) -> float: ...  # noqa: D102
+    @property
+    def encode_seconds(self) -> float: ...  # noqa: D102
+    @property
+    def host_seconds(self) -> float: ...  # noqa: D102
+
+
+class ResultFacts(Protocol):
+    """What one decoded sentence tells; `service.decoding.request.DecodeResult` fulfils it."""
+
+    @property
+    def queue_seconds(self) -> float: ...  # noqa: D102
+    @property
+    def decode_seconds(self) -> float: ...  # noqa: D102
+    @property
+    def first_token_seconds(self) -> float: ...  # noqa: D102
+
+
+def new_registry() -> CollectorRegistry:
+    """A registry with the process's own metrics, and without `_created` series."""
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # one more series for each counter, which nothing here reads
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    GCCollector(registry=registry)
+    return registry
+
+
+class Metrics:
+    """Declares every metric on `registry`; thread-safe, as prometheus_client is."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+        self._methods: set[RpcMethod] = set()
+        self._declare_rpc(registry)
+        self._declare_engine(registry)
+        self._declare_models(registry)
+        self.threads = Gauge(
+            "parley_threads", "Threads of one model's arithmetic.", registry=registry
+        )
+        info = Gauge(
+            "parley_build_info",
+            "Always 1; what is running is in the labels.",
+            ("version", "python", "onnxruntime", "grpcio"),
+            registry=registry,
+        )
+        info.labels(
+            _version_of("parley"),
+            ".".join(map(str, sys.version_info[:3])),
+            _version_of("onnxruntime"),
+            _version_of("grpcio"),
+        ).set(1)
+        registry.register(_CpuThrottling())
+
+    def _declare_rpc(self, registry: CollectorRegistry) -> None:
+        self.rpc_started = Counter(
+            "grpc_server_started_total", "RPCs started on the server.", _METHOD, registry=registry
+        )
+        self.rpc_handled = Counter(
+            "grpc_server_handled_total",
+            "RPCs completed on the server, whatever the outcome.",
+            (*_METHOD, "grpc_code"),
+            registry=registry,
+        )
+        self.rpc_seconds = Histogram(
+            "grpc_server_handling_seconds",
+            "Time from the start of an RPC to its end, in the server.",
+            _METHOD,
+            registry=registry,
+            buckets=CALL_BUCKETS,
+        )
+
+    def _declare_engine(self, registry: CollectorRegistry) -> None:
+        def gauge(name: str, text: str) -> Gauge:
+            return Gauge(name, text, _VERSION, registry=registry)
+
+        def counter(name: str, text: str, *more: str) -> Counter:
+            return Counter(name, text, (*_VERSION, *more), registry=registry)
+
+        def histogram(name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
+            return Histogram(name, text, _VERSION, registry=registry, buckets=buckets)
+
+        self.queue_depth = gauge("parley_queue_depth", "Sentences waiting to join the batch.")
+        self.queue_seconds = histogram(
+            "parley_queue_wait_seconds",
+            "Time a sentence waited before it joined the batch.",
+            WAIT_BUCKETS,
+        )
+        self.live_rows = gauge("parley_live_rows", "Hypotheses in the batch after the last step.")
+        self.rows_limit = gauge("parley_rows_limit", "Hypotheses that fit into the batch.")
+        self.step_rows = histogram(
+            "parley_step_rows", "Hypotheses advanced by one step.", ROW_BUCKETS
+        )
+        self.step_seconds = histogram(
+            "parley_step_seconds", "Model time of one decoding step.", STEP_BUCKETS
+        )
+        self.encode_seconds = counter("parley_encode_seconds_total", "Time spent encoding.")
+        self.host_seconds = counter(
+            "parley_host_seconds_total", "Time of the decoding thread outside the model."
+        )
+        self.wasted_rows = counter(
+            "parley_wasted_rows_total", "Rows computed for sentences that nobody waited for."
+        )
+        self.tokens = counter("parley_tokens_total", "Tokens of finished hypotheses.")
+        self.sentences = counter(
+            "parley_sentences_total", "Sentences that left the engine, by outcome.", "outcome"
+        )
+        self.first_token_seconds = histogram(
+            "parley_first_token_seconds",
+            "Time from a sentence's arrival to its first decoded token.",
+            WAIT_BUCKETS,
+        )
+        self.decode_seconds = histogram(
+            "parley_decode_seconds",
+            "Time from joining the batch to the last token of a sentence.",
+            CALL_BUCKETS,
+        )
+
+    def _declare_models(self, registry: CollectorRegistry) -> None:
+        self.model_state = Gauge(
+            "parley_model_state",
+            "1 for the state that a version on disk is in, 0 for the others.",
+            (*_VERSION, "state"),
+            registry=registry,
+        )
+        self.serving_version = Gauge(
+            "parley_model_serving_version",
+            "The version that answers for a model; 0 when none does.",
+            ("model",),
+            registry=registry,
+        )
+        self.load_seconds = Histogram(
+            "parley_model_load_seconds",
+            "Time from the start of loading a version to READY.",
+            ("model",),
+            registry=registry,
+            buckets=LOAD_BUCKETS,
+        )
+        self.load_failures = Counter(
+            "parley_model_load_failures_total",
+            "Loads that failed: bundle not acceptable, goldens not reproduced, or anything else.",
+            ("model", "reason"),
+            registry=registry,
+        )
+        self.golden_failures = Counter(
+            "parley_golden_failures_total",
+            "Golden examples that a version decoded otherwise than its exporter.",
+            ("model",),
+            registry=registry,
+        )
+
+    # -- gRPC -------------------------------------------------------------------------------------
+
+    def declare_rpc(self, methods: Iterable[RpcMethod]) -> None:
+        """Make the series of `methods` (all codes); others are counted as UNKNOWN_METHOD."""
+        for method in (*methods, UNKNOWN_METHOD):
+            self._methods.add(method)
+            self.rpc_started.labels(*method)
+            self.rpc_seconds.labels(*method)
+            for code in GRPC_CODES:
+                self.rpc_handled.labels(*method, code)
+
+    def rpc_begins(self, method: RpcMethod) -> None:
+        """Count a call at its start."""
+        self.rpc_started.labels(*self._known(method)).inc()
+
+    def rpc_ends(self, method: RpcMethod, code: str, seconds: float) -> None:
+        """Count a call at its end; to be called in a `finally`. `code` is such as "OK"."""
+        method = self._known(method)
+        self.rpc_handled.labels(*method, code if code in GRPC_CODES else "UNKNOWN").inc()
+        self.rpc_seconds.labels(*method).observe(seconds)
+
+    def _known(self, method: RpcMethod) -> RpcMethod:
+        return method if method in self._methods else UNKNOWN_METHOD
+
+    # -- models -----------------------------------------------------------------------------------
+
+    def declare_model(self, model: str) -> None:
+        """Make the series of a model that has been seen on disk."""
+        self.serving_version.labels(model)
+        self.load_seconds.labels(model)
+        self.golden_failures.labels(model)
+        for reason in LOAD_FAILURES:
+            self.load_failures.labels(model, reason)
+
+    def set_state(self, model: str, version: int, state: str) -> None:
+        """Set the one state out of STATES that a version is in."""
+        for each in STATES:
+            self.model_state.labels(model, str(version), each).set(float(each == state))
+
+    def drop_state(self, model: str, version: int) -> None:
+        """Forget the state of a version that is neither on disk nor loaded."""
+        for state in STATES:
+            _drop(self.model_state, model, str(version), state)
+
+    def engine(self, model: str, version: int, max_rows: int) -> "EngineMetrics":
+        """The metrics of one loaded version, with its labels bound and its series made."""
+        return EngineMetrics(self, model, str(version), max_rows)
+
+
+class EngineMetrics:
+    """Records what one version's engine does, until `close()` takes its series away."""
+
+    def __init__(self, metrics: Metrics, model: str, version: str, max_rows: int) -> None:
+        self._labels = (model, version)
+        self._families = [
+            metrics.queue_depth, metrics.live_rows, metrics.rows_limit, metrics.step_rows,
+            metrics.step_seconds, metrics.encode_seconds, metrics.host_seconds,
+            metrics.wasted_rows, metrics.tokens, metrics.queue_seconds,
+            metrics.first_token_seconds, metrics.decode_seconds,
+        ]  # fmt: skip
+        self._sentences = metrics.sentences
+        self._queue_depth = metrics.queue_depth.labels(model, version)
+        self._live_rows = metrics.live_rows.labels(model, version)
+        self._step_rows = metrics.step_rows.labels(model, version)
+        self._step_seconds = metrics.step_seconds.labels(model, version)
+        self._encode_seconds = metrics.encode_seconds.labels(model, version)
+        self._host_seconds = metrics.host_seconds.labels(model, version)
+        self._wasted_rows = metrics.wasted_rows.labels(model, version)
+        self._tokens = metrics.tokens.labels(model, version)
+        self._queue_seconds = metrics.queue_seconds.labels(model, version)
+        self._first_token_seconds = metrics.first_token_seconds.labels(model, version)
+        self._decode_seconds = metrics.decode_seconds.labels(model, version)
+        self._outcomes = {each: metrics.sentences.labels(model, version, each) for each in OUTCOMES}
+        metrics.rows_limit.labels(model, version).set(max_rows)
+
+    def step(self, facts: StepFacts) -> None:
+        """Record one step; called on the decoding thread."""
+        self._queue_depth.set(facts.queue_depth)
+        self._live_rows.set(facts.rows)
+        if facts.rows:
+            self._step_rows.observe(facts.rows)
+            self._step_seconds.observe(facts.step_seconds)
+        self._encode_seconds.inc(facts.encode_seconds)
+        self._host_seconds.inc(facts.host_seconds)
+        self._wasted_rows.inc(facts.wasted)
+        self._tokens.inc(facts.tokens)
+        self._outcomes["cancelled"].inc(facts.cancelled)
+        self._outcomes["expired"].inc(facts.expired)
+
+    def result(self, facts: ResultFacts) -> None:
+        """Record one decoded sentence."""
+        self._outcomes["finished"].inc()
+        self._queue_seconds.observe(facts.queue_seconds)
+        self._first_token_seconds.observe(facts.first_token_seconds)
+        self._decode_seconds.observe(facts.decode_seconds)
+
+    def outcome(self, outcome: str) -> None:
+        """Count a sentence that did not finish; `outcome` is one of OUTCOMES."""
+        self._outcomes[outcome].inc()
+
+    def close(self) -> None:
+        """Take the series of this version away: it will not serve again in this form."""
+        for family in self._families:
+            _drop(family, *self._labels)
+        for outcome in OUTCOMES:
+            _drop(self._sentences, *self._labels, outcome)
+
+
+class _CpuThrottling(Collector):
+    """Reads the cgroup's own counters at every scrape; silent where there are none."""
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        found = threads.throttling()
+        if found is None:
+            return
+        periods, seconds = found
+        yield CounterMetricFamily(
+            "parley_cpu_throttled_periods_total",
+            "Scheduling periods in which the CPU quota stopped this container.",
+            value=periods,
+        )
+        yield CounterMetricFamily(
+            "parley_cpu_throttled_seconds_total",
+            "Time for which the CPU quota stopped this container.",
+            value=seconds,
+        )
+
+
+def _drop(family: MetricWrapperBase, *labels: str) -> None:
+    with contextlib.suppress(KeyError):  # never made, or gone already
+        family.remove(*labels)
+
+
+def _version_of(distribution: str) -> str:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return "unknown"
