@@ -1,0 +1,17 @@
+"""Text in, text out, on one model: sentences are split, decoded side by side and put together."""
+
+from service.translation.options import TranslateOptions
+from service.translation.result import TextHypothesis, TokenScore, Translation
+from service.translation.segments import Segments, split
+from service.translation.translator import DecodingEngine, Translator
+
+__all__ = [
+    "DecodingEngine",
+    "Segments",
+    "TextHypothesis",
+    "TokenScore",
+    "TranslateOptions",
+    "Translation",
+    "Translator",
+    "split",
+]
