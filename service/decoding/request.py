@@ -1,0 +1,177 @@
+"""What is asked of the engine and what it answers: frozen values, legal by construction.
+
+`DecodeOptions` is what a caller may ask (anything left `None` takes the bundle's default).
+`DecodeOptions.resolve` turns it, once and at the door, into a `DecodeRequest`, which cannot
+be built with illegal values: nothing below the door checks again.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal, get_args
+
+from service.bundle.manifest import DecodeDefaults, Limits
+from service.errors import InvalidArgument
+
+type Tokens = tuple[int, ...]
+LengthNormalisation = Literal["none", "average", "gnmt"]
+
+MAX_BEAM = 32
+MAX_PENALTY = 10.0
+NORMALISATIONS: tuple[str, ...] = get_args(LengthNormalisation)
+
+
+class FinishReason(StrEnum):
+    """Why a hypothesis ended: the model said so, or it reached its maximum length."""
+
+    STOP = "stop"
+    LENGTH = "length"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DecodeRequest:
+    """One source sentence to decode, with every choice made.
+
+    `source` ends with the end-of-sentence id. Lengths count target tokens without it:
+    no hypothesis ends before `min_length` tokens, and one that reaches `max_length` tokens is
+    finished there with `FinishReason.LENGTH`. `deadline` is in seconds of the engine's clock
+    (`time.monotonic` unless it was given another).
+
+    Raises `InvalidArgument` naming the field, the limit and the value.
+    """
+
+    source: Tokens
+    max_length: int
+    min_length: int = 0
+    beam: int = 1
+    n_best: int = 1
+    length_normalisation: LengthNormalisation = "none"
+    length_penalty: float = 1.0
+    coverage_penalty: float = 0.0
+    deadline: float | None = None
+    alignments: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.source:
+            raise InvalidArgument("source", "must hold at least the end-of-sentence token")
+        _check_range("beam", self.beam, 1, MAX_BEAM)
+        _check_range("n_best", self.n_best, 1, self.beam, "the beam width")
+        _check_range("length_penalty", self.length_penalty, 0.0, MAX_PENALTY)
+        _check_range("coverage_penalty", self.coverage_penalty, 0.0, MAX_PENALTY)
+        if self.max_length < 1:
+            raise InvalidArgument("max_length", f"must be at least 1, got {self.max_length}")
+        _check_range("min_length", self.min_length, 0, self.max_length, "the maximum length")
+        if self.length_normalisation not in NORMALISATIONS:
+            raise InvalidArgument(
+                "length_normalisation",
+                f"must be one of {', '.join(NORMALISATIONS)}; got {self.length_normalisation!r}",
+            )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DecodeOptions:
+    """How a caller wants a sentence decoded; `None` means as the bundle recommends.
+
+    `max_length` wins over `max_length_ratio` (target tokens per source token).
+    """
+
+    beam: int | None = None
+    n_best: int = 1
+    length_normalisation: LengthNormalisation | None = None
+    length_penalty: float | None = None
+    coverage_penalty: float | None = None
+    min_length: int = 0
+    max_length: int | None = None
+    max_length_ratio: float | None = None
+    alignments: bool = False
+
+    def resolve(
+        self,
+        source: Sequence[int],
+        defaults: DecodeDefaults,
+        limits: Limits,
+        *,
+        deadline: float | None = None,
+    ) -> DecodeRequest:
+        """The request for `source` (token ids ending with eos) under a bundle's defaults and limits.
+
+        Raises `InvalidArgument` when the source or an option is beyond a limit.
+        """
+        source_tokens = len(source) - 1
+        if source_tokens > limits.max_source_tokens:
+            raise InvalidArgument(
+                "source", f"must have at most {limits.max_source_tokens} tokens, got {source_tokens}"
+            )
+        max_length = self._max_length(source_tokens, defaults, limits)
+        beam = defaults.beam if self.beam is None else self.beam
+        if self.beam is None:  # a default never stands in the way of what was asked
+            beam = max(beam, min(self.n_best, MAX_BEAM))
+        return DecodeRequest(
+            source=tuple(source),
+            beam=beam,
+            n_best=self.n_best,
+            length_normalisation=_or(self.length_normalisation, defaults.length_normalisation),
+            length_penalty=_or(self.length_penalty, defaults.length_penalty),
+            coverage_penalty=_or(self.coverage_penalty, defaults.coverage_penalty),
+            min_length=self.min_length,
+            max_length=max_length,
+            deadline=deadline,
+            alignments=self.alignments,
+        )
+
+    def _max_length(self, source_tokens: int, defaults: DecodeDefaults, limits: Limits) -> int:
+        if self.max_length is not None:
+            _check_range("max_length", self.max_length, 1, limits.max_target_tokens)
+            return self.max_length
+        ratio = _or(self.max_length_ratio, defaults.max_length_ratio)
+        if not (math.isfinite(ratio) and ratio > 0):
+            raise InvalidArgument("max_length_ratio", f"must be above 0, got {ratio}")
+        wanted = math.ceil(ratio * source_tokens) + defaults.max_length_offset
+        return max(1, self.min_length, min(limits.max_target_tokens, wanted))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Hypothesis:
+    """One decoded target, best-first position aside.
+
+    `tokens` is without eos. `log_prob` is the sum of `token_log_probs`, which has one entry per
+    token and one more for eos when `finish_reason` is STOP. `score` is what hypotheses are ranked
+    by. `alignment` has the most attended source position (0-based) per token, or is empty.
+    """
+
+    tokens: Tokens
+    log_prob: float
+    score: float
+    token_log_probs: tuple[float, ...]
+    alignment: tuple[int, ...] = ()
+    finish_reason: FinishReason = FinishReason.STOP
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DecodeResult:
+    """The answer to one request: up to `n_best` hypotheses, best first, and where the time went.
+
+    `first_token_seconds` counts from submission, `decode_seconds` from leaving the queue.
+    """
+
+    hypotheses: tuple[Hypothesis, ...]
+    steps: int
+    queue_seconds: float = 0.0
+    decode_seconds: float = 0.0
+    first_token_seconds: float = 0.0
+
+    @property
+    def best(self) -> Hypothesis:
+        """The hypothesis with the highest score."""
+        return self.hypotheses[0]
+
+
+def _or[T](asked: T | None, default: T) -> T:
+    return default if asked is None else asked
+
+
+def _check_range(field: str, value: float, low: float, high: float, limit: str = "") -> None:
+    if not low <= value <= high:  # also refuses nan
+        named = f" ({limit})" if limit else ""
+        raise InvalidArgument(field, f"must be between {low} and {high}{named}, got {value}")

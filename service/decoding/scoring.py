@@ -1,0 +1,58 @@
+"""What a hypothesis is worth, and the most that a live one can still become worth.
+
+Length normalisation and coverage penalty are those of Wu et al. 2016, https://arxiv.org/abs/1609.08144,
+equation 14. Lengths count eos.
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.decoding.request import DecodeRequest
+
+# An attention weight can underflow to 0; the penalty for a source position that was never looked at
+# is finite all the same, so that two such hypotheses can still be told apart.
+_LEAST_COVERAGE = 1e-10
+
+
+def length_divisor(request: DecodeRequest, length: int) -> float:
+    """What the log-probability of a hypothesis of `length` symbols is divided by. Never falls with it."""
+    match request.length_normalisation:
+        case "none":
+            return 1.0
+        case "average":
+            return float(length)
+        case "gnmt":
+            return math.pow((5.0 + length) / 6.0, request.length_penalty)
+
+
+def coverage_bonus(request: DecodeRequest, attention_TS: NDArray[np.float32] | None) -> float:
+    """`coverage_penalty` times the (never positive) sum of log-coverages; 0 without the penalty.
+
+    `attention_TS` has a row per emitted symbol, over exactly the positions of the source.
+    """
+    if attention_TS is None or request.coverage_penalty == 0.0:
+        return 0.0
+    coverage_S = attention_TS.sum(axis=0, dtype=np.float64)
+    clipped_S = np.clip(coverage_S, _LEAST_COVERAGE, 1.0)
+    return request.coverage_penalty * float(np.log(clipped_S).sum())
+
+
+def final_score(
+    request: DecodeRequest,
+    log_prob: float,
+    length: int,
+    attention_TS: NDArray[np.float32] | None = None,
+) -> float:
+    """The score by which finished hypotheses of one request are ranked; higher is better."""
+    return log_prob / length_divisor(request, length) + coverage_bonus(request, attention_TS)
+
+
+def loosest_divisor(request: DecodeRequest) -> float:
+    """The divisor that gives a live hypothesis its upper bound: `log_prob / loosest_divisor`.
+
+    What is still to come adds at most 0 to the log-probability and at most 0 for coverage, and no
+    final length exceeds `max_length`, so no completion can score above the bound.
+    """
+    return length_divisor(request, request.max_length)
