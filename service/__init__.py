@@ -1,0 +1,1 @@
+"""Parley's service: what runs in production, without torch."""

@@ -1,0 +1,135 @@
+"""A tokenizer that knows single characters: small vocabularies, nothing to fit but a list.
+
+Its file is ``{"pieces": ["<pad>", "<unk>", "<s>", "</s>", "a", "b", ...]}``: the place in the list
+is the id. The names at the special ids are for people only and are never found in a text; every
+other piece is exactly one character.
+"""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from service.bundle.errors import BundleError
+from service.bundle.manifest import SpecialIds, TokenizerSpec
+from service.bundle.schema import SchemaError, dump, parse
+from service.bundle.surrogates import without_surrogates
+
+__all__ = ["CharacterTokenizer", "character_table"]
+
+UNKNOWN = "\N{REPLACEMENT CHARACTER}"
+
+_NORMALISATIONS: dict[str, Callable[[str], str]] = {
+    "identity": lambda text: text,
+    "nfc": lambda text: unicodedata.normalize("NFC", text),
+    "nfkc": lambda text: unicodedata.normalize("NFKC", text),
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Table:
+    pieces: tuple[str, ...]
+
+
+def character_table(characters: Iterable[str], special_ids: SpecialIds) -> bytes:
+    """The file of a character tokenizer: ``characters`` in their order, fitted around the special
+    ids.
+
+    Raises:
+        ValueError: if something is not one character, occurs twice, or the special ids leave a gap.
+    """
+    names = {
+        special_ids.pad: "<pad>",
+        special_ids.unk: "<unk>",
+        special_ids.bos: "<s>",
+        special_ids.eos: "</s>",
+    }
+    rest = iter(characters)
+    pieces: list[str] = []
+    while (piece := names.get(len(pieces)) or next(rest, None)) is not None:
+        pieces.append(piece)
+    if problems := list(_table_problems(pieces, special_ids)):
+        raise ValueError("; ".join(problems))
+    return (json.dumps(dump(_Table(pieces=tuple(pieces))), ensure_ascii=False) + "\n").encode()
+
+
+class CharacterTokenizer:
+    """One id for each character of a table; see :class:`service.bundle.tokenizer.Tokenizer`."""
+
+    def __init__(self, data: bytes, special_ids: SpecialIds, spec: TokenizerSpec) -> None:
+        """Read a table.
+
+        Raises:
+            BundleError: with everything that is wrong with it.
+        """
+        try:
+            pieces = list(parse(_Table, json.loads(data)).pieces)
+        except SchemaError as error:
+            raise BundleError(spec.file, error.problems) from None
+        except (ValueError, RecursionError) as error:
+            raise BundleError(spec.file, [f"is no character table: {error}"]) from None
+        problems = list(_table_problems(pieces, special_ids))
+        if len(pieces) != spec.vocabulary_size:
+            problems.append(
+                f"has {len(pieces)} pieces, tokenizer.vocabulary_size says {spec.vocabulary_size}"
+            )
+        if spec.normalisation not in _NORMALISATIONS:
+            problems.append(
+                f"tokenizer.normalisation: {spec.normalisation!r} is none of those that "
+                f"characters know: {', '.join(_NORMALISATIONS)}"
+            )
+        if problems:
+            raise BundleError(spec.file, problems)
+        special = set(_ids(special_ids))
+        self._pieces = pieces
+        self._ids = {piece: i for i, piece in enumerate(pieces) if i not in special}
+        self._texts = ["" if i in special else piece for i, piece in enumerate(pieces)]
+        self._texts[special_ids.unk] = UNKNOWN
+        self._unk = special_ids.unk
+        self._normalise = _NORMALISATIONS[spec.normalisation]
+
+    @property
+    def vocabulary_size(self) -> int:
+        return len(self._pieces)
+
+    @property
+    def unk_id(self) -> int:
+        return self._unk
+
+    def normalise(self, text: str) -> str:
+        return self._normalise(without_surrogates(text))
+
+    def encode(self, text: str) -> list[int]:
+        ids, unk = self._ids, self._unk
+        return [ids.get(character, unk) for character in self.normalise(text)]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return "".join(self._texts[self._known(i)] for i in ids)
+
+    def pieces(self, ids: Sequence[int]) -> list[str]:
+        return [self._pieces[self._known(i)] for i in ids]
+
+    def _known(self, i: int) -> int:
+        return i if 0 <= i < len(self._pieces) else self._unk
+
+
+def _ids(special_ids: SpecialIds) -> tuple[int, int, int, int]:
+    return special_ids.pad, special_ids.unk, special_ids.bos, special_ids.eos
+
+
+def _table_problems(pieces: Sequence[str], special_ids: SpecialIds) -> Iterator[str]:
+    special = set(_ids(special_ids))
+    seen: dict[str, int] = {}
+    for i in sorted(special):
+        if not 0 <= i < len(pieces):
+            yield f"has no piece for the special id {i}"
+    for i, piece in enumerate(pieces):
+        if i in special:
+            continue
+        if len(piece) != 1 or piece != without_surrogates(piece):
+            yield f"pieces[{i}]: {piece[:20]!r} is not one character"
+        elif piece in seen:
+            yield f"pieces[{i}]: {piece!r} is already at {seen[piece]}"
+        seen.setdefault(piece, i)

@@ -1,0 +1,254 @@
+"""The tensor part of the manifest: the two graphs of a model, and how the decoder's state goes
+round.
+
+Legend of the dimensions, fixed by the format: ``B`` sources, ``S`` source positions (padded), ``R``
+rows (one row is one live hypothesis), ``G`` slots per source, ``K`` candidates. Any other symbol is
+the graph's own business.
+
+A *memory* is what the encoder knows about a source. It stays as it is while the source is decoded,
+and is held once for all rows of that source: ``slots_BG`` says which row sits in each slot of a
+source (unused slots say 0), ``slot_of_R`` gives each row its flat place ``b * G + g``. A *state*
+belongs to a row: an encoder output gives its first value, and after each step the value of
+``output`` is fed back as ``input``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from service.bundle.names import is_file_name
+
+__all__ = [
+    "ATTENTION",
+    "DTYPES",
+    "GraphSpec",
+    "Graphs",
+    "MemorySpec",
+    "SLOTS",
+    "SLOT_OF",
+    "SOURCE",
+    "SOURCE_LENGTHS",
+    "StateSpec",
+    "TOKENS",
+    "TOP_IDS",
+    "TOP_K",
+    "TOP_LOG_PROBS",
+    "TensorSpec",
+    "wiring_problems",
+]
+
+SOURCE, SOURCE_LENGTHS = "source_BS", "source_lengths_B"
+TOKENS, SLOTS, SLOT_OF, TOP_K = "tokens_R", "slots_BG", "slot_of_R", "top_k"
+TOP_LOG_PROBS, TOP_IDS, ATTENTION = "top_log_probs_RK", "top_ids_RK", "attention_RS"
+
+DTYPES = frozenset({"float32", "float16", "int64", "int32", "int8", "uint8", "bool"})
+MAX_RANK = 8
+
+Shape = tuple[str | int, ...]
+Interface = dict[str, tuple[str, Shape]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TensorSpec:
+    """One input or output of a graph: ``shape`` holds sizes, and names where the size varies."""
+
+    name: str
+    dtype: str
+    shape: Shape
+
+    def validate(self) -> Iterator[str]:
+        if not self.name or len(self.name) > 100 or not self.name.isprintable():
+            yield f"name: {self.name[:100]!r} is no usable tensor name"
+        if self.dtype not in DTYPES:
+            yield f"dtype: {self.dtype!r} is not one of {', '.join(sorted(DTYPES))}"
+        if len(self.shape) > MAX_RANK:
+            yield f"shape: {len(self.shape)} dimensions, at most {MAX_RANK} are allowed"
+        for axis, size in enumerate(self.shape):
+            if isinstance(size, int) and size < 1:
+                yield f"shape[{axis}]: a size must be at least 1, not {size}"
+            if isinstance(size, str) and not size.isidentifier():
+                yield f"shape[{axis}]: {size!r} is no usable dimension name"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GraphSpec:
+    """One ONNX graph: its file in the bundle, and all that goes in and comes out."""
+
+    file: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+
+    def validate(self) -> Iterator[str]:
+        if not is_file_name(self.file) or not self.file.endswith(".onnx"):
+            yield f"file: {self.file!r} is no plain file name ending in .onnx"
+        yield from duplicates("inputs", (t.name for t in self.inputs))
+        yield from duplicates("outputs", (t.name for t in self.outputs))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Graphs:
+    """The encoder, run once per source, and the decoder, run once per step."""
+
+    encoder: GraphSpec
+    decoder: GraphSpec
+
+    def validate(self) -> Iterator[str]:
+        if self.encoder.file == self.decoder.file:
+            yield f"encoder and decoder are both {self.encoder.file!r}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MemorySpec:
+    """A tensor [B, S, ...], encoder output and decoder input of the same name."""
+
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StateSpec:
+    """A tensor that each row carries from step to step.
+
+    Attributes:
+        input: the decoder input [R, ...].
+        output: the decoder output [R, ...] that the next step feeds to ``input``.
+        initial: the encoder output [B, ...] that the first step feeds to ``input``.
+        growing_axis: the axis that gains one position at each step (a self-attention cache); None
+            if the size is fixed.
+    """
+
+    input: str
+    output: str
+    initial: str
+    growing_axis: int | None
+
+
+def wiring_problems(
+    graphs: Graphs, memories: Sequence[MemorySpec], states: Sequence[StateSpec]
+) -> Iterator[str]:
+    """Every way in which the graphs, memories and states do not fit together or break the graph
+    contract."""
+    encoder_in = {t.name: t for t in graphs.encoder.inputs}
+    encoder_out = {t.name: t for t in graphs.encoder.outputs}
+    decoder_in = {t.name: t for t in graphs.decoder.inputs}
+    decoder_out = {t.name: t for t in graphs.decoder.outputs}
+
+    yield from duplicates("memories", (m.name for m in memories))
+    for end in ("input", "output", "initial"):
+        yield from duplicates(f"states ({end})", (getattr(s, end) for s in states))
+    if not memories and not states:
+        yield "memories, states: both are empty, so the decoder cannot know its source"
+
+    needed: Interface
+    needed = {SOURCE: ("int64", ("B", "S")), SOURCE_LENGTHS: ("int64", ("B",))}
+    yield from _missing_or_odd("graphs.encoder.inputs", encoder_in, needed)
+    yield from _unknown("graphs.encoder.inputs", encoder_in, needed)
+    yield from _unknown(
+        "graphs.encoder.outputs",
+        encoder_out,
+        {m.name for m in memories} | {s.initial for s in states},
+    )
+
+    places: Interface = {
+        SLOTS: ("int64", ("B", "G")),
+        SLOT_OF: ("int64", ("R",)),
+        SOURCE_LENGTHS: ("int64", ("B",)),
+    }
+    steps: Interface = {TOKENS: ("int64", ("R",)), TOP_K: ("int64", (1,))}
+    needed = steps | places if memories else steps
+    carried = {m.name for m in memories} | {s.input for s in states}
+    yield from _missing_or_odd("graphs.decoder.inputs", decoder_in, needed)
+    yield from _unknown("graphs.decoder.inputs", decoder_in, set(steps | places) | carried)
+
+    needed = {TOP_LOG_PROBS: ("float32", ("R", "K")), TOP_IDS: ("int64", ("R", "K"))}
+    if ATTENTION in decoder_out:
+        needed[ATTENTION] = ("float32", ("R", "S"))
+    yield from _missing_or_odd("graphs.decoder.outputs", decoder_out, needed)
+    yield from _unknown(
+        "graphs.decoder.outputs", decoder_out, set(needed) | {s.output for s in states}
+    )
+
+    for i, memory in enumerate(memories):
+        yield from _memory_problems(f"memories[{i}]", memory, encoder_out, decoder_in)
+    for i, state in enumerate(states):
+        yield from _state_problems(f"states[{i}]", state, encoder_out, decoder_in, decoder_out)
+
+
+Tensors = dict[str, TensorSpec]
+
+
+def _memory_problems(
+    path: str, memory: MemorySpec, encoder_out: Tensors, decoder_in: Tensors
+) -> Iterator[str]:
+    made, read = encoder_out.get(memory.name), decoder_in.get(memory.name)
+    if made is None:
+        yield f"{path}: {memory.name!r} is no output of the encoder"
+    if read is None:
+        yield f"{path}: {memory.name!r} is no input of the decoder"
+    for tensor in (made, read):
+        if tensor is not None and tensor.shape[:2] != ("B", "S"):
+            yield f"{path}: {memory.name!r} must be [B, S, ...], not {_show(tensor.shape)}"
+    if made is not None and read is not None and made != read:
+        yield f"{path}: the encoder gives {_describe(made)}, the decoder takes {_describe(read)}"
+
+
+def _state_problems(
+    path: str, state: StateSpec, encoder_out: Tensors, decoder_in: Tensors, decoder_out: Tensors
+) -> Iterator[str]:
+    ends = {
+        "initial": (encoder_out.get(state.initial), state.initial, "an output of the encoder", "B"),
+        "input": (decoder_in.get(state.input), state.input, "an input of the decoder", "R"),
+        "output": (decoder_out.get(state.output), state.output, "an output of the decoder", "R"),
+    }
+    forms = set()
+    for end, (tensor, name, role, first) in ends.items():
+        if tensor is None:
+            yield f"{path}.{end}: {name!r} is not {role}"
+        elif tensor.shape[:1] != (first,):
+            yield f"{path}.{end}: {name!r} must be [{first}, ...], not {_show(tensor.shape)}"
+        else:
+            forms.add((tensor.dtype, _rest(tensor.shape, state.growing_axis)))
+    if len(forms) > 1:
+        shown = "; ".join(
+            f"{end} {_describe(tensor)}" for end, (tensor, *_) in ends.items() if tensor is not None
+        )
+        yield f"{path}: the three ends differ: {shown}"
+    axis, tensor = state.growing_axis, ends["input"][0]
+    if axis is not None and (axis < 1 or (tensor is not None and axis >= len(tensor.shape))):
+        yield f"{path}.growing_axis: {axis} is no axis of {state.input!r} behind the rows"
+
+
+def _rest(shape: Shape, growing_axis: int | None) -> Shape:
+    """What must agree between the ends of a state: all but the rows and the growing axis."""
+    return tuple(size for axis, size in enumerate(shape) if axis not in (0, growing_axis))
+
+
+def _missing_or_odd(path: str, have: Tensors, needed: Interface) -> Iterator[str]:
+    for name, (dtype, shape) in needed.items():
+        tensor = have.get(name)
+        if tensor is None:
+            yield f"{path}: {name!r} is missing"
+        elif (tensor.dtype, tensor.shape) != (dtype, shape):
+            yield f"{path}: {name!r} must be {dtype} {_show(shape)}, not {_describe(tensor)}"
+
+
+def _unknown(path: str, have: Iterable[str], known: Iterable[str]) -> Iterator[str]:
+    for name in sorted(set(have) - set(known)):
+        yield f"{path}: {name!r} is neither a memory, nor a state, nor known to the format"
+
+
+def duplicates(path: str, items: Iterable[str]) -> Iterator[str]:
+    """One sentence for each item that occurs more than once."""
+    seen: set[str] = set()
+    for item in items:
+        if item in seen:
+            yield f"{path}: {item!r} occurs more than once"
+        seen.add(item)
+
+
+def _describe(tensor: TensorSpec) -> str:
+    return f"{tensor.dtype} {_show(tensor.shape)}"
+
+
+def _show(shape: Shape) -> str:
+    return "[" + ", ".join(str(size) for size in shape) + "]"
