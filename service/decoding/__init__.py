@@ -1,1 +1,38 @@
-"""The engine: batched greedy and beam decoding, continuous over requests of every kind."""
+"""The engine: batched greedy and beam decoding, continuous over requests of every kind.
+
+One turn of the engine is *plan, run, absorb*: the scheduler decides which sources join and which
+rows step, the stepper runs the model, the scheduler learns what came out. `session` (the only user
+of onnxruntime) is not imported here, so that search can be used and tested without it.
+"""
+
+from service.decoding.admission import EngineLimits
+from service.decoding.engine import Engine, StepReport
+from service.decoding.request import (
+    MAX_BEAM,
+    DecodeOptions,
+    DecodeRequest,
+    DecodeResult,
+    FinishReason,
+    Hypothesis,
+    LengthNormalisation,
+    Tokens,
+)
+from service.decoding.stepper import StepFailed, StepInput, StepOutput, Stepper
+
+__all__ = [
+    "MAX_BEAM",
+    "DecodeOptions",
+    "DecodeRequest",
+    "DecodeResult",
+    "Engine",
+    "EngineLimits",
+    "FinishReason",
+    "Hypothesis",
+    "LengthNormalisation",
+    "StepFailed",
+    "StepInput",
+    "StepOutput",
+    "StepReport",
+    "Stepper",
+    "Tokens",
+]

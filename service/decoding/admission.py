@@ -9,7 +9,7 @@ requests `max_overtakes` times; then the door stays shut until it fits.
 from bisect import insort
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,8 +81,11 @@ class Room:
         return self.rows >= self.limits.max_rows or self.sources >= self.limits.max_positions
 
 
+A = TypeVar("A", bound=Applicant)
+
+
 @dataclass(slots=True)
-class _Place[A: Applicant]:
+class _Place(Generic[A]):
     urgency: float
     applicant: A
     overtaken: int = 0
@@ -92,7 +95,7 @@ class _Place[A: Applicant]:
         return (self.urgency, self.applicant.key)
 
 
-class WaitingRoom[A: Applicant]:
+class WaitingRoom(Generic[A]):
     """The queue. It is bounded by whoever adds to it."""
 
     def __init__(self, limits: EngineLimits) -> None:

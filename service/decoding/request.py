@@ -9,17 +9,19 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal, get_args
+from typing import Literal, TypeVar, get_args
 
 from service.bundle.manifest import DecodeDefaults, Limits
 from service.errors import InvalidArgument
 
-type Tokens = tuple[int, ...]
+Tokens = tuple[int, ...]
 LengthNormalisation = Literal["none", "average", "gnmt"]
 
 MAX_BEAM = 32
-MAX_PENALTY = 10.0
+MAX_PENALTY = 100.0
 NORMALISATIONS: tuple[str, ...] = get_args(LengthNormalisation)
+
+_T = TypeVar("_T")
 
 
 class FinishReason(StrEnum):
@@ -33,9 +35,9 @@ class FinishReason(StrEnum):
 class DecodeRequest:
     """One source sentence to decode, with every choice made.
 
-    `source` ends with the end-of-sentence id. Lengths count target tokens without it:
-    no hypothesis ends before `min_length` tokens, and one that reaches `max_length` tokens is
-    finished there with `FinishReason.LENGTH`. `deadline` is in seconds of the engine's clock
+    `source` ends with the end-of-sentence id. No hypothesis ends before it has `min_length` tokens
+    (eos not counted); one that reaches `max_length` tokens is finished there with
+    `FinishReason.LENGTH`, so the search takes at most `max_length` steps. `deadline` is in seconds of the engine's clock
     (`time.monotonic` unless it was given another).
 
     Raises `InvalidArgument` naming the field, the limit and the value.
@@ -98,15 +100,15 @@ class DecodeOptions:
 
         Raises `InvalidArgument` when the source or an option is beyond a limit.
         """
-        source_tokens = len(source) - 1
-        if source_tokens > limits.max_source_tokens:
+        if len(source) > limits.max_source_tokens:
             raise InvalidArgument(
-                "source", f"must have at most {limits.max_source_tokens} tokens, got {source_tokens}"
+                "source", f"must have at most {limits.max_source_tokens} tokens, got {len(source)}"
             )
-        max_length = self._max_length(source_tokens, defaults, limits)
-        beam = defaults.beam if self.beam is None else self.beam
+        max_length = self._max_length(len(source), defaults, limits)
         if self.beam is None:  # a default never stands in the way of what was asked
-            beam = max(beam, min(self.n_best, MAX_BEAM))
+            beam = min(max(defaults.beam, self.n_best), MAX_BEAM)
+        else:
+            beam = self.beam
         return DecodeRequest(
             source=tuple(source),
             beam=beam,
@@ -124,11 +126,15 @@ class DecodeOptions:
         if self.max_length is not None:
             _check_range("max_length", self.max_length, 1, limits.max_target_tokens)
             return self.max_length
-        ratio = _or(self.max_length_ratio, defaults.max_length_ratio)
-        if not (math.isfinite(ratio) and ratio > 0):
-            raise InvalidArgument("max_length_ratio", f"must be above 0, got {ratio}")
-        wanted = math.ceil(ratio * source_tokens) + defaults.max_length_offset
-        return max(1, self.min_length, min(limits.max_target_tokens, wanted))
+        if self.max_length_ratio is None:
+            wanted = defaults.max_length(source_tokens, limits)
+        elif math.isfinite(self.max_length_ratio) and self.max_length_ratio > 0:
+            wanted = math.ceil(self.max_length_ratio * source_tokens) + defaults.max_length_offset
+        else:
+            raise InvalidArgument(
+                "max_length_ratio", f"must be above 0, got {self.max_length_ratio}"
+            )
+        return min(limits.max_target_tokens, max(1, self.min_length, wanted))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -167,7 +173,7 @@ class DecodeResult:
         return self.hypotheses[0]
 
 
-def _or[T](asked: T | None, default: T) -> T:
+def _or(asked: _T | None, default: _T) -> _T:
     return default if asked is None else asked
 
 

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from service.decoding.request import Tokens
 from service.errors import ParleyError
 
-type Ints = NDArray[np.int64]
-type Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float32]
 
 
 class StepFailed(ParleyError):
