@@ -23,7 +23,8 @@ class Instruction(NamedTuple):
 @pytest.fixture(scope="module")
 def stages(repository: Path) -> list[list[Instruction]]:
     """The instructions of each stage, in order."""
-    text = re.sub(r"^\s*#.*\n", "", (repository / "deploy/Dockerfile").read_text(), flags=re.MULTILINE)
+    text = (repository / "deploy/Dockerfile").read_text()
+    text = re.sub(r"^\s*#.*\n", "", text, flags=re.MULTILINE)
     stages: list[list[Instruction]] = []
     for line in re.sub(r"\\\n\s*", " ", text).splitlines():
         if line.strip():
