@@ -34,8 +34,7 @@ class _Table:
 
 
 def character_table(characters: Iterable[str], special_ids: SpecialIds) -> bytes:
-    """The file of a character tokenizer: ``characters`` in their order, fitted around the special
-    ids.
+    """The file of a character tokenizer: ``characters``, in their order, around the special ids.
 
     Raises:
         ValueError: if something is not one character, occurs twice, or the special ids leave a gap.
@@ -92,23 +91,29 @@ class CharacterTokenizer:
 
     @property
     def vocabulary_size(self) -> int:
+        """How many ids there are, special ones included."""
         return len(self._pieces)
 
     @property
     def unk_id(self) -> int:
+        """The id of whatever the vocabulary lacks."""
         return self._unk
 
     def normalise(self, text: str) -> str:
+        """What ``decode(encode(text))`` gives back when nothing is unknown."""
         return self._normalise(without_surrogates(text))
 
     def encode(self, text: str) -> list[int]:
+        """Ids of a text, without special ids at its ends."""
         ids, unk = self._ids, self._unk
         return [ids.get(character, unk) for character in self.normalise(text)]
 
     def decode(self, ids: Sequence[int]) -> str:
+        """Text of ids."""
         return "".join(self._texts[self._known(i)] for i in ids)
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
+        """Each id as a person would like to see it."""
         return [self._pieces[self._known(i)] for i in ids]
 
     def _known(self, i: int) -> int:

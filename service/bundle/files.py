@@ -48,8 +48,7 @@ class Folder:
         os.close(self._fd)
 
     def entries(self, limit: int) -> dict[str, str]:
-        """What lies in the directory: name -> "file", "link", "directory" or "special"; at most
-        ``limit`` + 1 of it."""
+        """Name -> "file", "link", "directory" or "special", for at most ``limit`` + 1 entries."""
         found: dict[str, str] = {}
         with os.scandir(self._fd) as scan:
             for entry in scan:

@@ -1,5 +1,4 @@
-"""Goldens: what the exporter saw the model answer, kept in the bundle so that a server can see it
-again.
+"""Goldens: what the exporter saw the model answer, kept so that a server can see it again.
 
 ``goldens.jsonl`` holds one JSON object a line, greedy (beam 1) and beam entries alike. A server
 decodes each source again, on its own CPU and with the options written here, before it lets the
@@ -42,6 +41,7 @@ class GoldenHypothesis:
     score: float
 
     def validate(self) -> Iterator[str]:
+        """Yield one sentence for each rule that does not hold."""
         if not math.isfinite(self.score):
             yield f"score: must be a finite number, not {self.score}"
 
@@ -64,6 +64,7 @@ class Golden:
     hypotheses: tuple[GoldenHypothesis, ...]
 
     def validate(self) -> Iterator[str]:
+        """Yield one sentence for each rule that does not hold."""
         if self.beam < 1:
             yield f"beam: must be at least 1, not {self.beam}"
         if not 0 <= self.min_length <= self.max_length or self.max_length < 1:

@@ -1,5 +1,4 @@
-"""The tensor part of the manifest: the two graphs of a model, and how the decoder's state goes
-round.
+"""The tensor part of the manifest: the two graphs, and how the decoder's state goes round.
 
 Legend of the dimensions, fixed by the format: ``B`` sources, ``S`` source positions (padded), ``R``
 rows (one row is one live hypothesis), ``G`` slots per source, ``K`` candidates. Any other symbol is
@@ -22,18 +21,18 @@ from service.bundle.names import is_file_name
 __all__ = [
     "ATTENTION",
     "DTYPES",
-    "GraphSpec",
-    "Graphs",
-    "MemorySpec",
     "SLOTS",
     "SLOT_OF",
     "SOURCE",
     "SOURCE_LENGTHS",
-    "StateSpec",
     "TOKENS",
     "TOP_IDS",
     "TOP_K",
     "TOP_LOG_PROBS",
+    "GraphSpec",
+    "Graphs",
+    "MemorySpec",
+    "StateSpec",
     "TensorSpec",
     "wiring_problems",
 ]
@@ -58,6 +57,7 @@ class TensorSpec:
     shape: Shape
 
     def validate(self) -> Iterator[str]:
+        """Yield one sentence for each rule that does not hold."""
         if not self.name or len(self.name) > 100 or not self.name.isprintable():
             yield f"name: {self.name[:100]!r} is no usable tensor name"
         if self.dtype not in DTYPES:
@@ -80,6 +80,7 @@ class GraphSpec:
     outputs: tuple[TensorSpec, ...]
 
     def validate(self) -> Iterator[str]:
+        """Yield one sentence for each rule that does not hold."""
         if not is_file_name(self.file) or not self.file.endswith(".onnx"):
             yield f"file: {self.file!r} is no plain file name ending in .onnx"
         yield from duplicates("inputs", (t.name for t in self.inputs))
@@ -94,6 +95,7 @@ class Graphs:
     decoder: GraphSpec
 
     def validate(self) -> Iterator[str]:
+        """Yield one sentence for each rule that does not hold."""
         if self.encoder.file == self.decoder.file:
             yield f"encoder and decoder are both {self.encoder.file!r}"
 
@@ -126,8 +128,7 @@ class StateSpec:
 def wiring_problems(
     graphs: Graphs, memories: Sequence[MemorySpec], states: Sequence[StateSpec]
 ) -> Iterator[str]:
-    """Every way in which the graphs, memories and states do not fit together or break the graph
-    contract."""
+    """Every way in which graphs, memories and states do not fit, or break the graph contract."""
     encoder_in = {t.name: t for t in graphs.encoder.inputs}
     encoder_out = {t.name: t for t in graphs.encoder.outputs}
     decoder_in = {t.name: t for t in graphs.decoder.inputs}

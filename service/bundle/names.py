@@ -41,8 +41,7 @@ _LANGUAGE = re.compile(
 
 
 def is_model_name(name: str) -> bool:
-    """Whether ``name`` may name a model: one plain path component that also reads well in a
-    metric."""
+    """Whether ``name`` may name a model: one plain path component, fit for a metric label."""
     return _MODEL_NAME.fullmatch(name) is not None
 
 
@@ -57,8 +56,7 @@ def is_language(tag: str) -> bool:
 
 
 def parse_version(directory: str) -> int | None:
-    """The version that a directory name stands for; None if it is no version ("latest", "01",
-    ".tmp-3-x")."""
+    """The version that a directory stands for; None for "latest", "01", ".tmp-3-x" and the like."""
     return int(directory) if directory.isascii() and _VERSION.fullmatch(directory) else None
 
 

@@ -69,13 +69,16 @@ class SentencePieceTokenizer:
 
     @property
     def vocabulary_size(self) -> int:
+        """How many ids there are, special ones included."""
         return self._size
 
     @property
     def unk_id(self) -> int:
+        """The id of whatever the vocabulary lacks."""
         return self._unk
 
     def normalise(self, text: str) -> str:
+        """What ``decode(encode(text))`` gives back when nothing is unknown."""
         text = without_surrogates(text)
         stand_in = _stand_in(text)
         seen: str = self._model.normalize(text.replace(BLOCK, stand_in)).replace(BLOCK, " ")
@@ -84,6 +87,7 @@ class SentencePieceTokenizer:
         return seen.replace(stand_in, BLOCK)
 
     def encode(self, text: str) -> list[int]:
+        """Ids of a text, without special ids at its ends."""
         text = without_surrogates(text)
         if BLOCK not in text:
             ids: list[int] = self._model.encode(text)
@@ -93,10 +97,12 @@ class SentencePieceTokenizer:
         return _replace(ids, self._model.encode(stand_in)[-4:], self._block_ids)
 
     def decode(self, ids: Sequence[int]) -> str:
+        """Text of ids."""
         decoded: str = self._model.decode([self._known(i) for i in ids])
         return decoded
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
+        """Each id as a person would like to see it."""
         return [self._model.id_to_piece(self._known(i)) for i in ids]
 
     def _known(self, i: int) -> int:
@@ -104,8 +110,7 @@ class SentencePieceTokenizer:
 
 
 def _stand_in(text: str) -> str:
-    """A private character that the text does not hold and that no vocabulary covers: it becomes
-    four bytes."""
+    """A private character that the text does not hold; none is in a vocabulary: four bytes."""
     code = 0x10FFFD
     while chr(code) in text:
         code -= 1

@@ -51,8 +51,7 @@ class Bundle:
     goldens: tuple[Golden, ...]
 
     def read_graph(self, name: str) -> bytes:
-        """The bytes of the graph "encoder" or "decoder", verified again, since they are read from
-        disk again.
+        """The bytes of the graph "encoder" or "decoder", read from disk and verified once more.
 
         Raises:
             BundleError: if the file is no longer what it was when the bundle was opened.
@@ -111,8 +110,7 @@ def _read_manifest(folder: Folder) -> Manifest:
 
 
 def _survey(folder: Folder, manifest: Manifest, limits: BundleLimits) -> tuple[list[str], set[str]]:
-    """Compare directory and manifest, without reading; return the problems, and the files fit to be
-    read."""
+    """Compare directory and manifest; return the problems, and the files fit to be read."""
     problems: list[str] = []
     there = folder.entries(_MAX_ENTRIES)
     if len(there) > _MAX_ENTRIES:

@@ -38,12 +38,16 @@ class Tokenizer(Protocol):
         """What ``decode(encode(text))`` gives back when nothing is unknown."""
 
     def encode(self, text: str) -> list[int]:
-        """Ids of a text, without special ids at its ends. Never raises; lone surrogates count as
-        U+FFFD."""
+        """Ids of a text, without special ids at its ends.
+
+        Never raises; lone surrogates count as U+FFFD.
+        """
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Text of ids. Never raises: padding, begin and end mean nothing, an id that does not exist
-        is unknown."""
+        """Text of ids.
+
+        Never raises: padding, begin and end mean nothing, an id that does not exist is unknown.
+        """
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """Each id as a person would like to see it, special ones included."""

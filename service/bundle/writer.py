@@ -32,7 +32,7 @@ __all__ = ["next_version", "publish_bundle", "write_bundle"]
 _TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
 
 
-class _VersionTaken(BundleError):
+class _VersionTakenError(BundleError):
     """Somebody else published this version first."""
 
 
@@ -55,7 +55,7 @@ def publish_bundle(
         manifest = dataclasses.replace(manifest, version=next_version(root, manifest.name))
         try:
             return write_bundle(root, manifest, files)
-        except _VersionTaken:
+        except _VersionTakenError:
             continue
 
 
@@ -82,7 +82,7 @@ def write_bundle(
         raise BundleError(target if is_model_name(manifest.name) else root, problems)
     _make_directory(target.parent)
     if os.path.lexists(target):
-        raise _VersionTaken(target, ["exists already; a published version is never changed"])
+        raise _VersionTakenError(target, ["exists already; a published version is never changed"])
     temporary = target.parent / f"{TEMPORARY_PREFIX}{manifest.version}-{secrets.token_hex(6)}"
     try:
         _fill(temporary, {**files, MANIFEST_FILE: dump_manifest(manifest)})
@@ -113,10 +113,10 @@ def _fill(directory: Path, files: Mapping[str, bytes]) -> None:
 def _move(temporary: Path, target: Path) -> None:
     try:
         # A rename replaces an empty directory at most; a version is never empty.
-        os.rename(temporary, target)
+        temporary.rename(target)
     except OSError as error:
         if error.errno in _TAKEN:
-            raise _VersionTaken(
+            raise _VersionTakenError(
                 target, ["was published by another writer at the same moment"]
             ) from None
         raise
