@@ -11,7 +11,7 @@ import contextlib
 import sys
 from collections.abc import Iterable, Iterator
 from importlib import metadata
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from prometheus_client import (
     CollectorRegistry,
@@ -36,67 +36,62 @@ CALL_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1, 0.15,
 LOAD_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 ROW_BUCKETS = (1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 512)
 
+# As go-grpc-prometheus spells them, and with it every dashboard and alert rule that exists.
 GRPC_CODES = (
-    "OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND",
-    "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED",
-    "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED",
+    "OK", "Canceled", "Unknown", "InvalidArgument", "DeadlineExceeded", "NotFound",
+    "AlreadyExists", "PermissionDenied", "ResourceExhausted", "FailedPrecondition", "Aborted",
+    "OutOfRange", "Unimplemented", "Internal", "Unavailable", "DataLoss", "Unauthenticated",
 )  # fmt: skip
 OUTCOMES = ("finished", "cancelled", "expired", "refused", "failed")
 LOAD_FAILURES = ("bundle", "goldens", "internal")
-STATES = ("new", "loading", "ready", "quiescing", "failed")
+STATES = ("new", "loading", "ready", "quiescing", "unloaded", "failed")
 
 _VERSION = ("model", "version")
 _METHOD = ("grpc_type", "grpc_service", "grpc_method")
 
 
-class RpcMethod(NamedTuple):
-    """One method of a gRPC service, as the labels name it."""
-
-    type: str  # "unary", "client_stream", "server_stream" or "bidi_stream"
-    service: str  # "parley.v1.Translation"
-    method: str  # "Translate"
-
-
-UNKNOWN_METHOD = RpcMethod("unary", "unknown", "unknown")
-"""Stands for every method that nobody declared: the caller chooses those names, not we."""
+UNKNOWN_METHOD = ("unary", "unknown", "unknown")
+"""Counts every method that nobody declared: those names are the caller's choice, not ours."""
 
 
 class StepFacts(Protocol):
     """What one step of an engine tells; `service.decoding.engine.StepReport` fulfils it."""
 
     @property
-    def rows(self) -> int: ...  # noqa: D102
+    def rows(self) -> int: ...
     @property
-    def joined(self) -> int: ...  # noqa: D102
+    def joined(self) -> int: ...
     @property
-    def finished(self) -> int: ...  # noqa: D102
+    def finished(self) -> int: ...
     @property
-    def cancelled(self) -> int: ...  # noqa: D102
+    def cancelled(self) -> int: ...
     @property
-    def expired(self) -> int: ...  # noqa: D102
+    def failed(self) -> int: ...
     @property
-    def tokens(self) -> int: ...  # noqa: D102
+    def expired(self) -> int: ...
     @property
-    def wasted(self) -> int: ...  # noqa: D102
+    def tokens(self) -> int: ...
     @property
-    def queue_depth(self) -> int: ...  # noqa: D102
+    def wasted_rows(self) -> int: ...
     @property
-    def step_seconds(self) -> float: ...  # noqa: D102
+    def queue_depth(self) -> int: ...
     @property
-    def encode_seconds(self) -> float: ...  # noqa: D102
+    def step_seconds(self) -> float: ...
     @property
-    def host_seconds(self) -> float: ...  # noqa: D102
+    def encode_seconds(self) -> float: ...
+    @property
+    def host_seconds(self) -> float: ...
 
 
 class ResultFacts(Protocol):
     """What one decoded sentence tells; `service.decoding.request.DecodeResult` fulfils it."""
 
     @property
-    def queue_seconds(self) -> float: ...  # noqa: D102
+    def queue_seconds(self) -> float: ...
     @property
-    def decode_seconds(self) -> float: ...  # noqa: D102
+    def decode_seconds(self) -> float: ...
     @property
-    def first_token_seconds(self) -> float: ...  # noqa: D102
+    def first_token_seconds(self) -> float: ...
 
 
 def new_registry() -> CollectorRegistry:
@@ -113,10 +108,11 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
-        self._methods: set[RpcMethod] = set()
+        self._methods: set[tuple[str, str, str]] = set()
         self._declare_rpc(registry)
         self._declare_engine(registry)
         self._declare_models(registry)
+        self.grpc_prepare(())
         self.threads = Gauge(
             "parley_threads", "Threads of one model's arithmetic.", registry=registry
         )
@@ -233,26 +229,29 @@ class Metrics:
 
     # -- gRPC -------------------------------------------------------------------------------------
 
-    def declare_rpc(self, methods: Iterable[RpcMethod]) -> None:
-        """Make the series of `methods` (all codes); others are counted as UNKNOWN_METHOD."""
-        for method in (*methods, UNKNOWN_METHOD):
+    def grpc_prepare(self, calls: Iterable[tuple[str, str, str]]) -> None:
+        """Make the series of these (type, service, method), at zero, for every code."""
+        for method in (*calls, UNKNOWN_METHOD):
             self._methods.add(method)
             self.rpc_started.labels(*method)
             self.rpc_seconds.labels(*method)
             for code in GRPC_CODES:
                 self.rpc_handled.labels(*method, code)
 
-    def rpc_begins(self, method: RpcMethod) -> None:
-        """Count a call at its start."""
-        self.rpc_started.labels(*self._known(method)).inc()
+    def grpc_started(self, grpc_type: str, grpc_service: str, grpc_method: str) -> None:
+        """Count a call at its start; the type is such as "unary" or "bidi_stream"."""
+        self.rpc_started.labels(*self._known((grpc_type, grpc_service, grpc_method))).inc()
 
-    def rpc_ends(self, method: RpcMethod, code: str, seconds: float) -> None:
-        """Count a call at its end; to be called in a `finally`. `code` is such as "OK"."""
-        method = self._known(method)
-        self.rpc_handled.labels(*method, code if code in GRPC_CODES else "UNKNOWN").inc()
+    def grpc_handled(
+        self, grpc_type: str, grpc_service: str, grpc_method: str, grpc_code: str, seconds: float
+    ) -> None:
+        """Count a call at its end, to be called in a `finally`; the code is one of GRPC_CODES."""
+        method = self._known((grpc_type, grpc_service, grpc_method))
+        code = grpc_code if grpc_code in GRPC_CODES else "Unknown"
+        self.rpc_handled.labels(*method, code).inc()
         self.rpc_seconds.labels(*method).observe(seconds)
 
-    def _known(self, method: RpcMethod) -> RpcMethod:
+    def _known(self, method: tuple[str, str, str]) -> tuple[str, str, str]:
         return method if method in self._methods else UNKNOWN_METHOD
 
     # -- models -----------------------------------------------------------------------------------
@@ -315,10 +314,11 @@ class EngineMetrics:
             self._step_seconds.observe(facts.step_seconds)
         self._encode_seconds.inc(facts.encode_seconds)
         self._host_seconds.inc(facts.host_seconds)
-        self._wasted_rows.inc(facts.wasted)
+        self._wasted_rows.inc(facts.wasted_rows)
         self._tokens.inc(facts.tokens)
         self._outcomes["cancelled"].inc(facts.cancelled)
         self._outcomes["expired"].inc(facts.expired)
+        self._outcomes["failed"].inc(facts.failed)
 
     def result(self, facts: ResultFacts) -> None:
         """Record one decoded sentence."""

@@ -120,7 +120,7 @@ class Settings:
         "threads of one model's arithmetic; 0 = as many as the CPU affinity and cgroup quota allow",
     )
     max_rows: int = _option(
-        "128",
+        "320",
         _integer(1, 65536),
         "N",
         "hypotheses decoded together by one model (a sentence takes as many as its beam is wide)",
