@@ -249,8 +249,9 @@ class Manager:
         """Bring metrics up to date and tell whoever listens."""
         with self._lock:
             statuses = self._catalog.statuses()
-        serving = dict.fromkeys((each.name for each in (*gone, *statuses)), 0)
+        serving = {entry.name: 0 for entry in gone}
         for status in statuses:
+            serving.setdefault(status.name, 0)
             self._metrics.set_state(status.name, status.version, status.state)
             if status.serving:
                 serving[status.name] = status.version

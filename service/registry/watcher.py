@@ -57,7 +57,7 @@ class Watcher:
         the directory is back.
         """
         try:
-            names = sorted(os.listdir(self.root))
+            names = sorted(each.name for each in self.root.iterdir())
         except OSError as error:
             self._mention(self.root, f"cannot be read, keeping what is loaded: {error.strerror}")
             return self._last or Scan()
@@ -77,7 +77,7 @@ class Watcher:
 
     def _versions(self, model: Path) -> dict[int, Found] | None:
         try:
-            names = sorted(os.listdir(model))
+            names = sorted(each.name for each in model.iterdir())
         except OSError as error:
             self._mention(model, f"cannot be read, keeping what is loaded: {error.strerror}")
             return self._last.models.get(model.name) if self._last else None
