@@ -24,7 +24,7 @@ from service.registry import BundleLoader, Manager, State, Watcher
 from service.rpc.limits import Limits
 from service.rpc.server import RpcServer, build_server
 from service.settings import Address, Settings
-from service.threads import usable_cpus
+from service.threads import throttling, usable_cpus
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +59,7 @@ def assemble(settings: Settings) -> "Server":
     threads = settings.threads or usable_cpus()
     metrics = Metrics(new_registry())
     metrics.threads.set(threads)
+    metrics.watch_throttling(throttling)
     loader = BundleLoader(
         threads=threads,
         limits=EngineLimits(max_rows=settings.max_rows, max_queue=settings.max_queue),

@@ -9,9 +9,9 @@ version go when the version goes.
 
 import contextlib
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib import metadata
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from prometheus_client import (
     CollectorRegistry,
@@ -26,8 +26,6 @@ from prometheus_client.core import CounterMetricFamily
 from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.registry import Collector
 
-from service import threads
-
 # A step takes 0.2-10 ms and a sentence 5-500 ms, so the fine buckets are where those lie.
 STEP_BUCKETS = (0.0002, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.05, 0.1, 0.5)
 WAIT_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
@@ -36,12 +34,27 @@ CALL_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1, 0.15,
 LOAD_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 ROW_BUCKETS = (1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 512)
 
-# As go-grpc-prometheus spells them, and with it every dashboard and alert rule that exists.
-GRPC_CODES = (
-    "OK", "Canceled", "Unknown", "InvalidArgument", "DeadlineExceeded", "NotFound",
-    "AlreadyExists", "PermissionDenied", "ResourceExhausted", "FailedPrecondition", "Aborted",
-    "OutOfRange", "Unimplemented", "Internal", "Unavailable", "DataLoss", "Unauthenticated",
-)  # fmt: skip
+# gRPC's status names, and how go-grpc-prometheus spells them in `grpc_code`: as every dashboard and
+# alert rule that exists expects to find them.
+GRPC_CODES = {
+    "OK": "OK",
+    "CANCELLED": "Canceled",
+    "UNKNOWN": "Unknown",
+    "INVALID_ARGUMENT": "InvalidArgument",
+    "DEADLINE_EXCEEDED": "DeadlineExceeded",
+    "NOT_FOUND": "NotFound",
+    "ALREADY_EXISTS": "AlreadyExists",
+    "PERMISSION_DENIED": "PermissionDenied",
+    "RESOURCE_EXHAUSTED": "ResourceExhausted",
+    "FAILED_PRECONDITION": "FailedPrecondition",
+    "ABORTED": "Aborted",
+    "OUT_OF_RANGE": "OutOfRange",
+    "UNIMPLEMENTED": "Unimplemented",
+    "INTERNAL": "Internal",
+    "UNAVAILABLE": "Unavailable",
+    "DATA_LOSS": "DataLoss",
+    "UNAUTHENTICATED": "Unauthenticated",
+}
 OUTCOMES = ("finished", "cancelled", "expired", "refused", "failed")
 LOAD_FAILURES = ("bundle", "goldens", "internal")
 STATES = ("new", "loading", "ready", "quiescing", "unloaded", "failed")
@@ -50,7 +63,15 @@ _VERSION = ("model", "version")
 _METHOD = ("grpc_type", "grpc_service", "grpc_method")
 
 
-UNKNOWN_METHOD = ("unary", "unknown", "unknown")
+class RpcMethod(NamedTuple):
+    """One method of a gRPC service, as the labels name it."""
+
+    type: str  # "unary", "client_stream", "server_stream" or "bidi_stream"
+    service: str  # "parley.v1.Translation"
+    method: str  # "Translate"
+
+
+UNKNOWN_METHOD = RpcMethod("unary", "unknown", "unknown")
 """Counts every method that nobody declared: those names are the caller's choice, not ours."""
 
 
@@ -108,11 +129,11 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
-        self._methods: set[tuple[str, str, str]] = set()
+        self._methods: set[RpcMethod] = set()
         self._declare_rpc(registry)
         self._declare_engine(registry)
         self._declare_models(registry)
-        self.grpc_prepare(())
+        self.declare_rpc([UNKNOWN_METHOD])
         self.threads = Gauge(
             "parley_threads", "Threads of one model's arithmetic.", registry=registry
         )
@@ -128,7 +149,6 @@ class Metrics:
             _version_of("onnxruntime"),
             _version_of("grpcio"),
         ).set(1)
-        registry.register(_CpuThrottling())
 
     def _declare_rpc(self, registry: CollectorRegistry) -> None:
         self.rpc_started = Counter(
@@ -227,31 +247,35 @@ class Metrics:
             registry=registry,
         )
 
+    def watch_throttling(self, read: Callable[[], tuple[float, float] | None]) -> None:
+        """Export what the CPU quota does to us; `read` gives (periods, seconds), or None."""
+        self.registry.register(_CpuThrottling(read))
+
     # -- gRPC -------------------------------------------------------------------------------------
 
-    def grpc_prepare(self, calls: Iterable[tuple[str, str, str]]) -> None:
-        """Make the series of these (type, service, method), at zero, for every code."""
-        for method in (*calls, UNKNOWN_METHOD):
+    def declare_rpc(self, methods: Iterable[RpcMethod]) -> None:
+        """Make the series of `methods`, at zero, for every code.
+
+        Calls of any other method are counted as UNKNOWN_METHOD.
+        """
+        for method in methods:
             self._methods.add(method)
             self.rpc_started.labels(*method)
             self.rpc_seconds.labels(*method)
-            for code in GRPC_CODES:
+            for code in GRPC_CODES.values():
                 self.rpc_handled.labels(*method, code)
 
-    def grpc_started(self, grpc_type: str, grpc_service: str, grpc_method: str) -> None:
-        """Count a call at its start; the type is such as "unary" or "bidi_stream"."""
-        self.rpc_started.labels(*self._known((grpc_type, grpc_service, grpc_method))).inc()
+    def rpc_begins(self, method: RpcMethod) -> None:
+        """Count a call at its start."""
+        self.rpc_started.labels(*self._known(method)).inc()
 
-    def grpc_handled(
-        self, grpc_type: str, grpc_service: str, grpc_method: str, grpc_code: str, seconds: float
-    ) -> None:
-        """Count a call at its end, to be called in a `finally`; the code is one of GRPC_CODES."""
-        method = self._known((grpc_type, grpc_service, grpc_method))
-        code = grpc_code if grpc_code in GRPC_CODES else "Unknown"
-        self.rpc_handled.labels(*method, code).inc()
+    def rpc_ends(self, method: RpcMethod, code: str, seconds: float) -> None:
+        """Count a call at its end, to be called in a `finally`; the code is a key of GRPC_CODES."""
+        method = self._known(method)
+        self.rpc_handled.labels(*method, GRPC_CODES.get(code, "Unknown")).inc()
         self.rpc_seconds.labels(*method).observe(seconds)
 
-    def _known(self, method: tuple[str, str, str]) -> tuple[str, str, str]:
+    def _known(self, method: RpcMethod) -> RpcMethod:
         return method if method in self._methods else UNKNOWN_METHOD
 
     # -- models -----------------------------------------------------------------------------------
@@ -342,8 +366,11 @@ class EngineMetrics:
 class _CpuThrottling(Collector):
     """Reads the cgroup's own counters at every scrape; silent where there are none."""
 
+    def __init__(self, read: Callable[[], tuple[float, float] | None]) -> None:
+        self._read = read
+
     def collect(self) -> Iterator[CounterMetricFamily]:
-        found = threads.throttling()
+        found = self._read()
         if found is None:
             return
         periods, seconds = found
