@@ -1,14 +1,16 @@
 """What the gRPC door needs from the floors below it, and no more.
 
-`service.registry` and `service.metrics` fit these shapes; so do the small fakes of the tests.
+`service.registry.Manager` and `service.metrics.Metrics` fit these shapes; so do the small fakes of
+the tests.
 """
 
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from service.bundle.manifest import Manifest
-from service.translation import TranslateOptions, Translation
+from service.bundle import Manifest
+from service.metrics import RpcMethod
+from service.translation import TranslateOptions, Translation, Window
 
 __all__ = ["CallMetrics", "LoadedVersion", "Models", "TextTranslator", "VersionStatus"]
 
@@ -16,7 +18,9 @@ __all__ = ["CallMetrics", "LoadedVersion", "Models", "TextTranslator", "VersionS
 class TextTranslator(Protocol):
     """Text in, text out, on one model version (see `service.translation.Translator`)."""
 
-    async def translate(self, text: str, options: TranslateOptions) -> Translation:
+    async def translate(
+        self, text: str, options: TranslateOptions, window: Window | None = None
+    ) -> Translation:
         """Translate one text; cancelling the call takes its work out of the engine."""
 
 
@@ -53,7 +57,7 @@ class VersionStatus(Protocol):
 
     @property
     def state(self) -> str:
-        """NEW, LOADING, READY, QUIESCING, UNLOADED or FAILED (a StrEnum fits, in any case)."""
+        """new, loading, ready, quiescing, unloaded or failed (a StrEnum fits)."""
 
     @property
     def reason(self) -> str:
@@ -85,15 +89,13 @@ class Models(Protocol):
 
 
 class CallMetrics(Protocol):
-    """Where calls are counted: grpc_server_started_total, _handled_total, _handling_seconds."""
+    """Where calls are counted (see `service.metrics.Metrics`)."""
 
-    def grpc_prepare(self, calls: Iterable[tuple[str, str, str]]) -> None:
-        """Create the series of these (type, service, method), at zero, for every code."""
+    def declare_rpc(self, methods: Iterable[RpcMethod]) -> None:
+        """Create the series of these methods, at zero, for every code."""
 
-    def grpc_started(self, grpc_type: str, grpc_service: str, grpc_method: str) -> None:
-        """A call has begun. The type is unary, client_stream, server_stream or bidi_stream."""
+    def rpc_begins(self, method: RpcMethod) -> None:
+        """A call has begun."""
 
-    def grpc_handled(
-        self, grpc_type: str, grpc_service: str, grpc_method: str, grpc_code: str, seconds: float
-    ) -> None:
-        """A call has ended with this code, such as "OK" or "InvalidArgument"."""
+    def rpc_ends(self, method: RpcMethod, code: str, seconds: float) -> None:
+        """A call has ended with this code, such as "OK" or "INVALID_ARGUMENT"."""

@@ -1,17 +1,62 @@
 """The assembly of the gRPC server: servicers, interceptors, health, reflection, HTTP/2 settings."""
+
+import socket
+
+import grpc
+from google.protobuf.descriptor import ServiceDescriptor
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import reflection_pb2
+
+from service.errors import ListenError
+from service.metrics import RpcMethod
+from service.rpc.calls import CountCalls, TranslateErrors
+from service.rpc.health import HealthServicer
 from service.rpc.limits import Limits
+from service.rpc.pb.parley.v1 import translation_pb2, translation_pb2_grpc
 from service.rpc.ports import CallMetrics, Models
+from service.rpc.servicer import TranslationServicer
 
 __all__ = ["RpcServer", "build_server"]
 
+_SERVICES: tuple[ServiceDescriptor, ...] = (
+    translation_pb2.DESCRIPTOR.services_by_name["Translation"],
+    health_pb2.DESCRIPTOR.services_by_name["Health"],
+    reflection_pb2.DESCRIPTOR.services_by_name["ServerReflection"],
+)
+
 
 def build_server(models: Models, metrics: CallMetrics, limits: Limits) -> "RpcServer":
-    """The server, wired and not yet listening; call it and its methods on one event loop."""
-    raise NotImplementedError
+    """The server, wired and not yet listening; for the event loop that runs now."""
+    metrics.declare_rpc(_methods())
+    requests = {
+        f"/{service.full_name}/{method.name}": method.input_type
+        for service in _SERVICES
+        for method in service.methods
+        if not method.client_streaming
+    }
+    server = grpc.aio.server(
+        interceptors=[
+            CountCalls(metrics),
+            TranslateErrors(requests, limits.max_request_bytes),
+        ],
+        options=_options(limits),
+    )
+    health = HealthServicer()
+    translation_pb2_grpc.add_TranslationServicer_to_server(
+        TranslationServicer(models, limits), server
+    )
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    reflection.enable_server_reflection([service.full_name for service in _SERVICES], server)
+    return RpcServer(server, health)
 
 
 class RpcServer:
     """Start, health, drain and stop of the gRPC door."""
+
+    def __init__(self, server: grpc.aio.Server, health: HealthServicer) -> None:
+        self._server = server
+        self._health = health
 
     async def start(self, host: str, port: int) -> int:
         """Open the address and accept calls; returns the bound port (port 0 = a free one).
@@ -19,13 +64,77 @@ class RpcServer:
         Health is NOT_SERVING, except "liveness", until `set_serving` says otherwise.
         Raises ListenError when the address cannot be opened.
         """
-        raise NotImplementedError
+        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        _probe(host, port, address)
+        try:
+            bound = self._server.add_insecure_port(address)
+        except RuntimeError:
+            raise ListenError(address, "gRPC could not open it") from None
+        await self._server.start()
+        return bound
 
-    def set_serving(self, service: str, serving: bool) -> None:  # noqa: FBT001
+    def set_serving(self, service: str, serving: bool) -> None:  # noqa: FBT001 - the fact itself
         """Set the health of `service`: "" is readiness; a model has its own name."""
+        self._health.set_serving(service, serving)
 
     def drain(self) -> None:
         """Report NOT_SERVING for good (liveness excepted); calls are still accepted."""
+        self._health.drain()
 
     async def stop(self, grace_seconds: float) -> None:
         """Refuse new calls, let running ones finish for `grace_seconds`, cancel the rest."""
+        self._health.drain()
+        self._health.close()
+        await self._server.stop(grace_seconds)
+
+
+def _probe(host: str, port: int, address: str) -> None:
+    """Open the address for a moment, since gRPC does not tell why it could not.
+
+    Raises ListenError in the words of the system.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, kind, protocol, _, place in found[:1]:
+            with socket.socket(family, kind, protocol) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(place)
+                probe.listen(1)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        hint = "; is another server running there?" if "in use" in reason else ""
+        raise ListenError(address, f"{reason}{hint}") from None
+
+
+def _methods() -> list[RpcMethod]:
+    return [
+        RpcMethod(_shape(method.client_streaming, method.server_streaming), service.full_name, method.name)
+        for service in _SERVICES
+        for method in service.methods
+    ]
+
+
+def _options(limits: Limits) -> list[tuple[str, int]]:
+    """HTTP/2 and message settings; https://grpc.github.io/grpc/core/group__grpc__arg__keys.html."""
+    options = [
+        # A second server on the same port must fail, not silently take half of the calls.
+        ("grpc.so_reuseport", 0),
+        # Beyond the limit that is answered in words there is one that protects the memory.
+        ("grpc.max_receive_message_length", 8 * limits.max_request_bytes),
+        ("grpc.max_send_message_length", -1),
+        # Notice clients that vanished without a word; allow those that ask the same of us.
+        ("grpc.keepalive_time_ms", 60_000),
+        ("grpc.keepalive_timeout_ms", 20_000),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+    ]
+    if limits.max_connection_age_seconds:
+        options += [
+            ("grpc.max_connection_age_ms", int(limits.max_connection_age_seconds * 1000)),
+            # Calls that run when a connection comes of age may take as long as any other.
+            (
+                "grpc.max_connection_age_grace_ms",
+                int(limits.default_deadline_seconds * 1000),
+            ),
+        ]
+    return options

@@ -3,7 +3,8 @@
 from service.translation.options import TranslateOptions
 from service.translation.result import TextHypothesis, TokenScore, Translation
 from service.translation.segments import Segments, split
-from service.translation.translator import DecodingEngine, Translator
+from service.translation.translator import DecodingEngine, TranslationModel, Translator
+from service.translation.window import Window
 
 __all__ = [
     "DecodingEngine",
@@ -12,6 +13,8 @@ __all__ = [
     "TokenScore",
     "TranslateOptions",
     "Translation",
+    "TranslationModel",
     "Translator",
+    "Window",
     "split",
 ]

@@ -1,0 +1,204 @@
+"""Protobuf messages to Parley's values and back; the way in is where requests are checked."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from service.decoding import FinishReason, LengthNormalisation
+from service.errors import InvalidArgument
+from service.rpc.limits import Limits
+from service.rpc.pb.parley.v1 import translation_pb2 as pb
+from service.rpc.ports import VersionStatus
+from service.rpc.selection import Languages, ModelRef, parse_languages, parse_model, serving
+from service.translation import TextHypothesis, TranslateOptions, Translation
+
+__all__ = [
+    "Order",
+    "language_list",
+    "model_message",
+    "order_from",
+    "translation_message",
+]
+
+MIME_TYPES = ("text/plain",)
+
+_NORMALISATIONS: dict[int, LengthNormalisation | None] = {
+    pb.LENGTH_NORMALISATION_UNSPECIFIED: None,
+    pb.LENGTH_NORMALISATION_NONE: "none",
+    pb.LENGTH_NORMALISATION_AVERAGE: "average",
+    pb.LENGTH_NORMALISATION_GNMT: "gnmt",
+}
+_NORMALISATION_ENUM = {name: number for number, name in _NORMALISATIONS.items()}
+
+_FINISH_REASONS = {
+    FinishReason.STOP: pb.FINISH_REASON_STOP,
+    FinishReason.LENGTH: pb.FINISH_REASON_LENGTH,
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Order:
+    """A request to translate that has been found legal, as far as it can be without a model."""
+
+    texts: tuple[str, ...]
+    model: ModelRef | None
+    languages: Languages
+    options: TranslateOptions
+
+    def due(self, deadline: float) -> TranslateOptions:
+        """Its options, with the time by which it must be done."""
+        return replace(self.options, deadline=deadline)
+
+
+def order_from(request: pb.TranslateRequest, limits: Limits) -> Order:
+    """What the request asks for. Raises InvalidArgument naming the field, the limit, the value."""
+    if request.mime_type not in ("", *MIME_TYPES):
+        raise InvalidArgument(
+            "mime_type",
+            f"'{request.mime_type[:60]}' is not supported; supported: {', '.join(MIME_TYPES)}",
+        )
+    _check_contents(request.contents, limits)
+    return Order(
+        texts=tuple(request.contents),
+        model=parse_model("model", request.model),
+        languages=parse_languages(request.source_language_code, request.target_language_code),
+        options=_options(request.options),
+    )
+
+
+def _check_contents(contents: Iterable[str], limits: Limits) -> None:
+    texts = list(contents)
+    if not texts:
+        raise InvalidArgument("contents", "is empty; give at least one text to translate")
+    if len(texts) > limits.max_contents:
+        raise InvalidArgument(
+            "contents",
+            f"has {len(texts)} texts; the limit is {limits.max_contents}. Send them in parts.",
+        )
+    for index, text in enumerate(texts):
+        if len(text) > limits.max_text_chars:
+            raise InvalidArgument(
+                f"contents[{index}]",
+                f"has {len(text)} characters; the limit is {limits.max_text_chars}. "
+                "Send it in parts.",
+            )
+        if not text or text.isspace():
+            what = "only white space" if text else "empty"
+            raise InvalidArgument(f"contents[{index}]", f"is {what}; there is nothing to translate")
+
+
+def _options(options: pb.TranslateOptions) -> TranslateOptions:
+    if options.length_normalisation not in _NORMALISATIONS:
+        raise InvalidArgument(
+            "options.length_normalisation",
+            f"{options.length_normalisation} is unknown; known: "
+            f"{', '.join(pb.LengthNormalisation.keys())}",
+        )
+
+    # A field that is not set reads as 0, which is a value of its own: only what is set counts.
+    given = {
+        name: getattr(options, name)
+        for name in ("beam", "n_best", "length_penalty", "coverage_penalty", "min_length")
+        + ("max_length", "split_sentences")
+        if options.HasField(name)
+    }
+    return TranslateOptions(
+        length_normalisation=_NORMALISATIONS[options.length_normalisation],
+        token_scores=options.token_scores,
+        alignments=options.alignments,
+        **given,
+    )
+
+
+def translation_message(translation: Translation, model: str) -> pb.TranslationResult:
+    """The answer to one text. `model` is "NAME/VERSION"."""
+    return pb.TranslationResult(
+        translated_text=translation.text,
+        model=model,
+        hypotheses=[_hypothesis(each) for each in translation.hypotheses],
+        source_pieces=translation.source_pieces,
+        segments=translation.segments,
+        sentence_was_cut=translation.sentence_was_cut,
+        timings=pb.Timings(
+            queue_seconds=translation.queue_seconds,
+            decode_seconds=translation.decode_seconds,
+            first_token_seconds=translation.first_token_seconds,
+        ),
+    )
+
+
+def _hypothesis(hypothesis: TextHypothesis) -> pb.Hypothesis:
+    return pb.Hypothesis(
+        text=hypothesis.text,
+        score=hypothesis.score,
+        log_prob=hypothesis.log_prob,
+        finish_reason=_FINISH_REASONS[hypothesis.finish_reason],
+        tokens=[
+            pb.Token(piece=each.piece, log_prob=each.log_prob, source_index=each.source_index)
+            for each in hypothesis.tokens
+        ],
+    )
+
+
+def model_message(status: VersionStatus) -> pb.Model:
+    """One line of the list of models; what its manifest says, once that could be read."""
+    message = pb.Model(
+        name=status.name,
+        version=status.version,
+        state=pb.ModelState.Value(f"MODEL_STATE_{status.state.upper()}"),
+        serving=status.serving,
+        reason=status.reason,
+    )
+    manifest = status.manifest
+    if manifest is None:
+        return message
+    message.task = manifest.task
+    message.source_language_code = manifest.source_language
+    message.target_language_code = manifest.target_language
+    message.licence = manifest.provenance.licence
+    message.attribution = manifest.provenance.attribution
+    message.quantisation = manifest.quantisation.scheme
+    message.batch_invariant = manifest.quantisation.batch_invariant
+    message.max_source_tokens = manifest.limits.max_source_tokens
+    message.max_target_tokens = manifest.limits.max_target_tokens
+    message.defaults.beam = manifest.decoding.beam
+    message.defaults.length_normalisation = _NORMALISATION_ENUM[
+        manifest.decoding.length_normalisation
+    ]
+    message.defaults.length_penalty = manifest.decoding.length_penalty
+    message.defaults.coverage_penalty = manifest.decoding.coverage_penalty
+    message.quality.extend(
+        pb.Quality(
+            metric=each.metric,
+            value=each.value,
+            signature=each.signature,
+            dataset=each.dataset,
+            beam=each.beam,
+            note=each.note,
+        )
+        for each in manifest.quality
+    )
+    return message
+
+
+def language_list(versions: Iterable[VersionStatus]) -> pb.SupportedLanguages:
+    """What the serving ones among `versions` read and write."""
+    pairs: dict[tuple[str, str], list[str]] = {}
+    for name, manifest in serving(versions):
+        pair = manifest.source_language, manifest.target_language
+        pairs.setdefault(pair, []).append(name)
+    sources = {source for source, _ in pairs}
+    targets = {target for _, target in pairs}
+    return pb.SupportedLanguages(
+        languages=[
+            pb.SupportedLanguage(
+                language_code=code, support_source=code in sources, support_target=code in targets
+            )
+            for code in sorted(sources | targets)
+        ],
+        pairs=[
+            pb.LanguagePair(
+                source_language_code=source, target_language_code=target, models=sorted(models)
+            )
+            for (source, target), models in sorted(pairs.items())
+        ],
+    )

@@ -1,0 +1,118 @@
+"""The answers of parley.v1.Translation: convert in, ask the floors below, convert out."""
+
+import asyncio
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import grpc
+
+from service.errors import DeadlineExceeded, InvalidArgument, NotFound
+from service.rpc import convert
+from service.rpc.limits import Limits
+from service.rpc.pb.parley.v1 import translation_pb2 as pb
+from service.rpc.pb.parley.v1 import translation_pb2_grpc as pb_grpc
+from service.rpc.ports import LoadedVersion, Models, TextTranslator, VersionStatus
+from service.rpc.selection import ModelRef, check_languages, choose, parse_model
+from service.translation import TranslateOptions, Translation, Window
+
+__all__ = ["TranslationServicer"]
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class TranslationServicer(pb_grpc.TranslationServicer):
+    """Raises Parley's own errors; `service.rpc.calls` makes statuses of them."""
+
+    def __init__(self, models: Models, limits: Limits) -> None:
+        self._models = models
+        self._limits = limits
+
+    async def Translate(  # noqa: N802 - the names of methods are given by the proto
+        self, request: pb.TranslateRequest, context: Context
+    ) -> pb.TranslateResponse:
+        """Translate every text, in order; all of them or none."""
+        seconds = context.time_remaining()
+        if seconds is None:
+            seconds = self._limits.default_deadline_seconds
+        options_due = time.monotonic() + seconds
+        order = convert.order_from(request, self._limits)
+        model = order.model or choose(self._models.list(), order.languages)
+        with self._models.acquire(model.name, model.version) as loaded:
+            check_languages(order.languages, loaded.name, loaded.manifest)
+            try:
+                async with asyncio.timeout(seconds):
+                    translations = await _all(
+                        loaded.translator, order.texts, order.due(options_due)
+                    )
+            except TimeoutError:
+                raise DeadlineExceeded from None
+            return _response(translations, loaded)
+
+    async def ListModels(  # noqa: N802
+        self, request: pb.ListModelsRequest, context: Context
+    ) -> pb.ListModelsResponse:
+        """Every version, by name, newest first."""
+        versions = sorted(self._models.list(), key=lambda each: (each.name, -each.version))
+        return pb.ListModelsResponse(models=[convert.model_message(each) for each in versions])
+
+    async def GetModel(  # noqa: N802
+        self, request: pb.GetModelRequest, context: Context
+    ) -> pb.Model:
+        """One version."""
+        ref = parse_model("name", request.name)
+        if ref is None:
+            raise InvalidArgument("name", "is empty; give NAME or NAME/VERSION")
+        found = _find(self._models.list(), ref)
+        # Without a version: the one that serves, or else the newest.
+        return convert.model_message(max(found, key=lambda each: (each.serving, each.version)))
+
+    async def GetSupportedLanguages(  # noqa: N802
+        self, request: pb.GetSupportedLanguagesRequest, context: Context
+    ) -> pb.SupportedLanguages:
+        """The language pairs that can be asked for now."""
+        versions: Iterable[VersionStatus] = self._models.list()
+        if ref := parse_model("model", request.model):
+            versions = _find(versions, ref)
+        return convert.language_list(versions)
+
+
+async def _all(
+    translator: TextTranslator, texts: Iterable[str], options: TranslateOptions
+) -> list[Translation]:
+    """Translations of all texts, in order; the first failure cancels the rest."""
+    window = Window()
+
+    async def one(text: str) -> Translation:
+        await asyncio.sleep(0)  # splitting a text takes a moment: others have their turn between
+        return await translator.translate(text, options, window)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(text)) for text in texts]
+    except BaseExceptionGroup as failures:
+        error = failures.exceptions[0]
+        if isinstance(error, InvalidArgument):  # the translator knows only its options
+            raise InvalidArgument(f"options.{error.field}", error.message) from None
+        raise error from None
+    return [task.result() for task in tasks]
+
+
+def _response(translations: Iterable[Translation], loaded: LoadedVersion) -> pb.TranslateResponse:
+    model = f"{loaded.name}/{loaded.version}"
+    return pb.TranslateResponse(
+        translations=[convert.translation_message(each, model) for each in translations]
+    )
+
+
+def _find(versions: Iterable[VersionStatus], ref: ModelRef) -> list[VersionStatus]:
+    """The versions of that name, and of that version if one is given. Raises NotFound."""
+    versions = list(versions)
+    of_name = [each for each in versions if each.name == ref.name]
+    if not of_name:
+        raise NotFound("model", ref.name, {each.name for each in versions})
+    found = [each for each in of_name if ref.version in (None, each.version)]
+    if not found:
+        wanted = f"{ref.name}/{ref.version}"
+        raise NotFound("model", wanted, {f"{each.name}/{each.version}" for each in of_name})
+    return found
