@@ -7,7 +7,7 @@ requests `max_overtakes` times; then the door stays shut until it fits.
 """
 
 from bisect import insort
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -107,6 +107,11 @@ class WaitingRoom(Generic[A]):
     def __len__(self) -> int:
         return len(self._places)
 
+    @property
+    def rows(self) -> int:
+        """The sum of their widths."""
+        return sum(p.applicant.width for p in self._places)
+
     def add(self, applicant: A) -> None:
         """Queue by urgency, then by arrival."""
         urgency = applicant.arrived + self._limits.horizon_seconds
@@ -198,8 +203,3 @@ class Pace:
 def padded(positions: int, multiple: int) -> int:
     """`positions` rounded up to a multiple."""
     return -(-positions // multiple) * multiple
-
-
-def total_width(applicants: Iterable[Applicant]) -> int:
-    """The rows that these will need."""
-    return sum(a.width for a in applicants)

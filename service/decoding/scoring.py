@@ -27,14 +27,13 @@ def length_divisor(request: DecodeRequest, length: int) -> float:
             return math.pow((5.0 + length) / 6.0, request.length_penalty)
 
 
-def coverage_bonus(request: DecodeRequest, attention_TS: NDArray[np.float32] | None) -> float:
+def coverage_bonus(request: DecodeRequest, coverage_S: NDArray[np.float64] | None) -> float:
     """`coverage_penalty` times the (never positive) sum of log-coverages; 0 without the penalty.
 
-    `attention_TS` has a row per emitted symbol, over exactly the positions of the source.
+    `coverage_S` is the attention that each position of the source has had in all, no padding.
     """
-    if attention_TS is None or request.coverage_penalty == 0.0:
+    if coverage_S is None or request.coverage_penalty == 0.0:
         return 0.0
-    coverage_S = attention_TS.sum(axis=0, dtype=np.float64)
     clipped_S = np.clip(coverage_S, _LEAST_COVERAGE, 1.0)
     return request.coverage_penalty * float(np.log(clipped_S).sum())
 
@@ -43,10 +42,10 @@ def final_score(
     request: DecodeRequest,
     log_prob: float,
     length: int,
-    attention_TS: NDArray[np.float32] | None = None,
+    coverage_S: NDArray[np.float64] | None = None,
 ) -> float:
     """The score by which finished hypotheses of one request are ranked; higher is better."""
-    return log_prob / length_divisor(request, length) + coverage_bonus(request, attention_TS)
+    return log_prob / length_divisor(request, length) + coverage_bonus(request, coverage_S)
 
 
 def loosest_divisor(request: DecodeRequest) -> float:

@@ -1,0 +1,194 @@
+"""The seated searches of one width, as arrays: one row of work for the whole width, whoever comes or goes.
+
+Legend: C searches, R rows. Arrays are replaced, never written into: what was handed out stays as it was.
+"""
+
+import numpy as np
+
+from service.decoding.beam import (
+    Doubles,
+    Front,
+    Mask,
+    Picks,
+    Rules,
+    candidates_needed,
+    expand,
+    prune,
+)
+from service.decoding.request import FinishReason
+from service.decoding.scoring import final_score, loosest_divisor
+from service.decoding.sequence import Ended, Sequence
+from service.decoding.stepper import Floats, Ints, StepOutput
+
+_NO_ROWS = np.empty(0, np.int64)
+
+
+class Cohort:
+    """Searches of one width between two steps. `parents_R` are rows of the last step (`None`: in place)."""
+
+    def __init__(self, width: int, bos_id: int, eos_id: int) -> None:
+        self.width = width
+        self.sequences: list[Sequence] = []
+        self._bos_id = bos_id
+        self._eos_id = eos_id
+        self._first_row = 0
+
+        self.sources_C: Ints = _NO_ROWS
+        self._lengths_C: Ints = _NO_ROWS
+        self._min_lengths_C: Ints = _NO_ROWS
+        self._max_lengths_C: Ints = _NO_ROWS
+        self._ceiling_C: Doubles = np.empty(0)
+        self._floor_C: Doubles = np.empty(0)
+
+        self.tokens_R: Ints = _NO_ROWS
+        self.parents_R: Ints | None = None
+        self.searches_R: Ints = _NO_ROWS
+        self.log_probs_R: Floats = np.empty(0, np.float32)
+        self._totals_R: Doubles = np.empty(0)
+        # Attention that each source position has had so far; held only while somebody asks for it.
+        self._coverage_RS: Doubles | None = None
+
+    @property
+    def top_k(self) -> int:
+        """Candidates per row that this cohort needs at the next step."""
+        may_stop = bool((self._lengths_C >= self._min_lengths_C).all())
+        return candidates_needed(self.width, may_stop=may_stop)
+
+    def seat(self, sequences: list[Sequence], sources: Ints, parents: Ints) -> None:
+        """Let searches begin: their sources' numbers, and the fresh rows that they start from."""
+        old, new = len(self.sequences), len(sequences)
+        requests = [s.request for s in sequences]
+        self.sequences += sequences
+        self.sources_C = np.append(self.sources_C, sources)
+        self._lengths_C = np.append(self._lengths_C, np.zeros(new, np.int64))
+        self._min_lengths_C = np.append(self._min_lengths_C, [r.min_length for r in requests])
+        self._max_lengths_C = np.append(self._max_lengths_C, [r.max_length for r in requests])
+        self._ceiling_C = np.append(self._ceiling_C, [loosest_divisor(r) for r in requests])
+        self._floor_C = np.append(self._floor_C, np.full(new, -np.inf))
+
+        self.parents_R = np.append(self.explicit_parents(), parents)
+        self.tokens_R = np.append(self.tokens_R, np.full(new, self._bos_id))
+        self.searches_R = np.append(self.searches_R, np.arange(old, old + new))
+        self.log_probs_R = np.append(self.log_probs_R, np.zeros(new, np.float32))
+        self._totals_R = np.append(self._totals_R, np.zeros(new))
+        self._cover(rows=new, wanted=any(r.coverage_penalty for r in requests))
+
+    def unseat(self, keep_C: Mask) -> None:
+        """Take searches out, with their rows."""
+        keep_R = keep_C[self.searches_R]
+        self.parents_R = self.explicit_parents()[keep_R]
+        self.tokens_R = self.tokens_R[keep_R]
+        self.log_probs_R = self.log_probs_R[keep_R]
+        self.searches_R = self.searches_R[keep_R]
+        self._totals_R = self._totals_R[keep_R]
+        if self._coverage_RS is not None:
+            self._coverage_RS = self._coverage_RS[keep_R]
+        self._keep_searches(keep_C)
+
+    def planned(self, first_row: int) -> None:
+        """Note where the cohort's rows lie in the step that is about to run."""
+        self._first_row = first_row
+        self.parents_R = None
+
+    def absorb(self, output: StepOutput, step: int) -> list[Sequence]:
+        """Advance by one token; returns the sequences whose search is over, which have left."""
+        rows = slice(self._first_row, self._first_row + len(self.tokens_R))
+        rules = Rules(
+            eos_id=self._eos_id,
+            may_stop_C=self._lengths_C >= self._min_lengths_C,
+            last_C=self._lengths_C + 1 >= self._max_lengths_C,
+        )
+        front = Front(width=self.width, totals_R=self._totals_R, searches_R=self.searches_R)
+        survivors, finished = expand(front, rules, output.log_probs_RK[rows], output.ids_RK[rows])
+        self._lengths_C = self._lengths_C + 1
+        if self._coverage_RS is not None and output.attention_RS is not None:
+            self._coverage_RS = _add(self._coverage_RS, output.attention_RS[rows])
+        if len(finished.tokens_N):
+            self._finish(finished, step)
+        if self.width > 1:
+            survivors = prune(survivors, self._ceiling_C, self._floor_C)
+        return self._go_on(survivors)
+
+    def _finish(self, finished: Picks, step: int) -> None:
+        parents_N = finished.parents_N
+        assert parents_N is not None  # only survivors ever go on in place
+        columns = zip(
+            finished.searches_N.tolist(),
+            parents_N.tolist(),
+            finished.tokens_N.tolist(),
+            finished.log_probs_N.tolist(),
+            finished.totals_N.tolist(),
+            strict=True,
+        )
+        for search, row, token, token_log_prob, total in columns:
+            sequence = self.sequences[search]
+            length = int(self._lengths_C.item(search))
+            coverage_S = None
+            if self._coverage_RS is not None:
+                coverage_S = self._coverage_RS[row, : len(sequence.request.source)]
+            sequence.offer(
+                Ended(
+                    score=final_score(sequence.request, total, length, coverage_S),
+                    log_prob=total,
+                    length=length,
+                    step=step,
+                    row=self._first_row + row,
+                    token=token,
+                    token_log_prob=token_log_prob,
+                    reason=FinishReason.STOP if token == self._eos_id else FinishReason.LENGTH,
+                )
+            )
+            self._floor_C[search] = sequence.floor
+
+    def _go_on(self, survivors: Picks) -> list[Sequence]:
+        self.tokens_R = survivors.tokens_N
+        self.log_probs_R = survivors.log_probs_N
+        self._totals_R = survivors.totals_N
+        self.searches_R = survivors.searches_N
+        if survivors.parents_N is None:
+            return []  # every row of a greedy cohort went on in place: nobody left
+        self.parents_R = self._first_row + survivors.parents_N
+        if self._coverage_RS is not None:
+            self._coverage_RS = self._coverage_RS[survivors.parents_N]
+        alive_C = np.zeros(len(self.sequences), np.bool_)
+        alive_C[survivors.searches_N] = True
+        if alive_C.all():
+            return []
+        over = [self.sequences[c] for c in np.flatnonzero(~alive_C).tolist()]
+        self._keep_searches(alive_C)
+        return over
+
+    def _keep_searches(self, keep_C: Mask) -> None:
+        self.searches_R = (np.cumsum(keep_C) - 1)[self.searches_R]
+        self.sequences = [
+            s for s, keep in zip(self.sequences, keep_C.tolist(), strict=True) if keep
+        ]
+        self.sources_C = self.sources_C[keep_C]
+        self._lengths_C = self._lengths_C[keep_C]
+        self._min_lengths_C = self._min_lengths_C[keep_C]
+        self._max_lengths_C = self._max_lengths_C[keep_C]
+        self._ceiling_C = self._ceiling_C[keep_C]
+        self._floor_C = self._floor_C[keep_C]
+
+    def explicit_parents(self) -> Ints:
+        """`parents_R`, spelt out."""
+        if self.parents_R is None:
+            return np.arange(self._first_row, self._first_row + len(self.tokens_R))
+        return self.parents_R
+
+    def _cover(self, *, rows: int, wanted: bool) -> None:
+        if self._coverage_RS is not None:
+            self._coverage_RS = np.pad(self._coverage_RS, ((0, rows), (0, 0)))
+        elif wanted:
+            # Those seated before did not ask, so zeros for them will do.
+            self._coverage_RS = np.zeros((len(self.tokens_R), 0))
+
+
+def _add(coverage_RS: Doubles, attention_RS: Floats) -> Doubles:
+    """The sum, over as many positions as the attention has: the padding may grow and shrink."""
+    positions = attention_RS.shape[1]
+    if coverage_RS.shape[1] < positions:
+        missing = positions - coverage_RS.shape[1]
+        coverage_RS = np.pad(coverage_RS, ((0, 0), (0, missing)))
+    total_RS: Doubles = coverage_RS[:, :positions] + attention_RS
+    return total_RS

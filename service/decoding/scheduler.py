@@ -1,0 +1,234 @@
+"""Plan, run, absorb: what joins, what steps, what came of it.
+
+The scheduler owns every sequence between submission and result. It is stepped by someone else (see
+`engine`), who runs the model between `plan` and `absorb`; it has no thread, clock, lock or metric.
+Rows are laid out by width, then by seniority. B sources, R rows, as in `stepper`.
+"""
+
+from collections.abc import Collection, Iterable
+from collections.abc import Sequence as Listed
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.decoding.admission import EngineLimits, Room, WaitingRoom, padded
+from service.decoding.cohort import Cohort
+from service.decoding.request import DecodeRequest
+from service.decoding.sequence import Sequence, Trail
+from service.decoding.stepper import Ints, StepInput, StepOutput, Stepper
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Admission:
+    """Who came and went between two steps. `wasted_rows` were computed for those who went."""
+
+    joining: list[Sequence]
+    cancelled: list[Sequence]
+    expired: list[Sequence]
+    wasted_rows: int
+
+
+class Scheduler:
+    """Continuous batching. One turn: `admit`, `seat` (those that could be encoded), `plan`, `absorb`."""
+
+    def __init__(self, stepper: Stepper, limits: EngineLimits) -> None:
+        self._bos_id, self._eos_id = stepper.bos_id, stepper.eos_id
+        self._multiple = stepper.position_multiple
+        self._limits = limits
+        self._waiting: WaitingRoom[Sequence] = WaitingRoom(limits)
+        self._seated: dict[int, Sequence] = {}
+        self._born: dict[int, int] = {}
+        self._fresh: list[Sequence] = []
+        self._cohorts: dict[int, Cohort] = {}
+        self._trail = Trail()
+        self._first_deadline = float("inf")
+        self._aligning = 0
+        # As the stepper counts them: sources it holds, and rows of its last step plus fresh ones.
+        self._held_sources = 0
+        self._held_rows = 0
+
+    @property
+    def waiting(self) -> int:
+        """Requests in the queue."""
+        return len(self._waiting)
+
+    @property
+    def waiting_rows(self) -> int:
+        """The rows that they will need."""
+        return self._waiting.rows
+
+    @property
+    def seated(self) -> int:
+        """Requests being decoded."""
+        return len(self._seated)
+
+    @property
+    def rows(self) -> int:
+        """Rows that the next step has, as things stand."""
+        return sum(len(c.tokens_R) for c in self._cohorts.values())
+
+    @property
+    def reserved_rows(self) -> int:
+        """Rows set aside for the seated: the sum of their widths."""
+        return sum(s.width for s in self._seated.values())
+
+    def sequence(self, key: int, request: DecodeRequest, now: float) -> Sequence:
+        """A request as it enters the engine. Keys must ascend."""
+        positions = padded(len(request.source), self._multiple)
+        return Sequence(key=key, request=request, arrived=now, positions=positions)
+
+    def enqueue(self, sequence: Sequence) -> None:
+        """Put a sequence into the queue."""
+        self._waiting.add(sequence)
+
+    def admit(self, now: float, cancelled: Collection[int] = ()) -> Admission:
+        """Show out the cancelled and expired, seated or waiting, and choose who joins.
+
+        Those chosen have left the queue and must be seated, or given up, by the caller.
+        """
+        rows_before = self.rows
+        gone = self._leave_seats(s for key in cancelled if (s := self._seated.get(key)))
+        if cancelled:
+            gone += self._waiting.remove(lambda s: s.key in cancelled)
+        expired = self._waiting.expire(now)
+        if now >= self._first_deadline:
+            expired += self._leave_seats(
+                s for s in self._seated.values() if s.deadline is not None and s.deadline <= now
+            )
+            deadlines = (s.deadline for s in self._seated.values())
+            self._first_deadline = min((d for d in deadlines if d is not None), default=np.inf)
+        wasted = rows_before - self.rows
+        joining = self._waiting.pick(self._room(), now) if self._waiting else []
+        return Admission(joining=joining, cancelled=gone, expired=expired, wasted_rows=wasted)
+
+    def seat(self, joined: Listed[Sequence], now: float) -> None:
+        """Let these begin; they are the sources that the stepper has just taken in, in this order."""
+        by_width: dict[int, list[int]] = {}
+        for index, sequence in enumerate(joined):
+            sequence.seated = now
+            self._seated[sequence.key] = sequence
+            self._born[sequence.key] = self._trail.next_step
+            self._aligning += sequence.request.alignments
+            if sequence.deadline is not None:
+                self._first_deadline = min(self._first_deadline, sequence.deadline)
+            by_width.setdefault(sequence.width, []).append(index)
+        for width, indices in by_width.items():
+            if width not in self._cohorts:
+                self._cohorts[width] = Cohort(width, self._bos_id, self._eos_id)
+                self._cohorts = dict(sorted(self._cohorts.items()))
+            places = np.array(indices, np.int64)
+            self._cohorts[width].seat(
+                [joined[i] for i in indices],
+                sources=self._held_sources + places,
+                parents=self._held_rows + places,
+            )
+        self._held_sources += len(joined)
+        self._held_rows += len(joined)
+        self._fresh += joined
+
+    def plan(self) -> StepInput | None:
+        """The next step, or `None` when nobody is seated; then the stepper is to be reset."""
+        cohorts = list(self._cohorts.values())
+        if not cohorts:
+            self._held_sources = self._held_rows = 0
+            self._trail = Trail()
+            return None
+        kept_B = self._renumber_sources(cohorts)
+        tokens_R = _join([c.tokens_R for c in cohorts])
+        parents_R = None
+        if len(tokens_R) != self._held_rows or any(c.parents_R is not None for c in cohorts):
+            parents_R = _join([c.explicit_parents() for c in cohorts])
+        work = StepInput(
+            tokens_R=tokens_R,
+            sources_R=_join([c.sources_C[c.searches_R] for c in cohorts]),
+            parents_R=parents_R,
+            kept_B=kept_B,
+            top_k=max(c.top_k for c in cohorts),
+        )
+        self._trail.record(tokens_R, parents_R, _join([c.log_probs_R for c in cohorts]))
+        first_row = 0
+        for cohort in cohorts:
+            cohort.planned(first_row)
+            first_row += len(cohort.tokens_R)
+        self._held_rows = first_row
+        return work
+
+    def absorb(self, output: StepOutput, now: float) -> list[Sequence]:
+        """Learn what the step brought; returns the sequences that are finished, with their hypotheses.
+
+        One whose `hypotheses` are empty got no usable number from the model.
+        """
+        step = self._trail.next_step - 1
+        if self._aligning and output.attention_RS is not None:
+            self._trail.note_attention(output.attention_RS)
+        for sequence in self._fresh:
+            sequence.first_token = now
+        self._fresh = []
+        over = [s for c in self._cohorts.values() for s in c.absorb(output, step)]
+        for sequence in over:
+            sequence.finished = now
+            sequence.steps = step + 1 - self._born[sequence.key]
+            sequence.hypotheses = tuple(
+                self._trail.read(e, alignment=sequence.request.alignments) for e in sequence.ended
+            )
+            self._forget(sequence)
+        if over:
+            self._tidy()
+        return over
+
+    def abandon(self) -> list[Sequence]:
+        """Give up everybody seated, after a failed step; the stepper is to be reset."""
+        lost = list(self._seated.values())
+        self._seated, self._born, self._cohorts, self._fresh = {}, {}, {}, []
+        self._held_sources = self._held_rows = self._aligning = 0
+        self._trail = Trail()
+        return lost
+
+    def dismiss(self) -> list[Sequence]:
+        """Empty the queue."""
+        return self._waiting.remove(lambda _: True)
+
+    def _room(self) -> Room:
+        longest = max((s.positions for s in self._seated.values()), default=0)
+        return Room(self._limits, len(self._seated), self.reserved_rows, longest)
+
+    def _leave_seats(self, leaving: Iterable[Sequence]) -> list[Sequence]:
+        gone = {s.key: s for s in leaving}
+        if gone:
+            for cohort in self._cohorts.values():
+                keep_C = np.array([s.key not in gone for s in cohort.sequences])
+                if not keep_C.all():
+                    cohort.unseat(keep_C)
+            for sequence in gone.values():
+                self._forget(sequence)
+            self._fresh = [s for s in self._fresh if s.key not in gone]
+            self._tidy()
+        return list(gone.values())
+
+    def _forget(self, sequence: Sequence) -> None:
+        del self._seated[sequence.key], self._born[sequence.key]
+        self._aligning -= sequence.request.alignments
+
+    def _tidy(self) -> None:
+        self._cohorts = {w: c for w, c in self._cohorts.items() if c.sequences}
+        # Seats are taken in order, so the first in the dictionary is the eldest.
+        eldest = next(iter(self._born.values()), self._trail.next_step)
+        self._trail.forget_before(eldest)
+
+    def _renumber_sources(self, cohorts: list[Cohort]) -> Ints | None:
+        sources = sum(len(c.sequences) for c in cohorts)
+        if sources == self._held_sources:
+            return None
+        kept_B = np.sort(_join([c.sources_C for c in cohorts]))
+        numbers = np.empty(self._held_sources, np.int64)
+        numbers[kept_B] = np.arange(sources)
+        for cohort in cohorts:
+            cohort.sources_C = numbers[cohort.sources_C]
+        self._held_sources = sources
+        return kept_B
+
+
+def _join(arrays: list[NDArray[Any]]) -> NDArray[Any]:
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)

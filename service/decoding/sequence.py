@@ -1,0 +1,138 @@
+"""One request on its way through the engine, and the trail from which its hypotheses are read."""
+
+from bisect import insort
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from service.decoding.request import (
+    DecodeRequest,
+    DecodeResult,
+    FinishReason,
+    Hypothesis,
+)
+from service.decoding.stepper import Floats, Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A finished hypothesis, not yet spelt out: where its last token came from."""
+
+    score: float
+    log_prob: float
+    length: int
+    step: int
+    row: int
+    token: int
+    token_log_prob: float
+    reason: FinishReason
+
+
+@dataclass(slots=True, eq=False)
+class Sequence:
+    """The life of one request; times are seconds of the engine's clock.
+
+    `positions` are its padded source positions. `ended` holds its best finished hypotheses, best
+    first, never more than asked for; `hypotheses` is set when the search is over.
+    """
+
+    key: int
+    request: DecodeRequest
+    arrived: float
+    positions: int
+    seated: float = 0.0
+    first_token: float = 0.0
+    finished: float = 0.0
+    steps: int = 0
+    ended: list[Ended] = field(default_factory=list)
+    hypotheses: tuple[Hypothesis, ...] = ()
+
+    @property
+    def width(self) -> int:
+        """The rows it may need at once."""
+        return self.request.beam
+
+    @property
+    def deadline(self) -> float | None:
+        """When its answer has lost its worth."""
+        return self.request.deadline
+
+    @property
+    def floor(self) -> float:
+        """The score that a hypothesis must pass to be among the answers."""
+        full = len(self.ended) >= self.request.n_best
+        return self.ended[-1].score if full else -np.inf
+
+    def offer(self, ended: Ended) -> None:
+        """Keep a finished hypothesis if it is among the best; of equals the earlier is better."""
+        insort(self.ended, ended, key=lambda e: -e.score)
+        del self.ended[self.request.n_best :]
+
+    def result(self) -> DecodeResult:
+        """What the caller gets."""
+        return DecodeResult(
+            hypotheses=self.hypotheses,
+            steps=self.steps,
+            queue_seconds=self.seated - self.arrived,
+            decode_seconds=self.finished - self.seated,
+            first_token_seconds=self.first_token - self.arrived,
+        )
+
+
+@dataclass(slots=True)
+class _Step:
+    tokens_R: Ints
+    parents_R: Ints | None
+    log_probs_R: Floats
+    attended_R: Ints | None = None
+
+
+class Trail:
+    """What went into each of the last steps, so that hypotheses can be read backwards from their end."""
+
+    def __init__(self) -> None:
+        self._steps: list[_Step] = []
+        self._first = 0
+
+    @property
+    def next_step(self) -> int:
+        """The number that the next step will have."""
+        return self._first + len(self._steps)
+
+    def record(self, tokens_R: Ints, parents_R: Ints | None, log_probs_R: Floats) -> None:
+        """Note the rows of a step: the token each is fed, its log-probability, and the row before it."""
+        self._steps.append(_Step(tokens_R, parents_R, log_probs_R))
+
+    def note_attention(self, attention_RS: Floats) -> None:
+        """Note the source position that each row of the last step attends to most."""
+        self._steps[-1].attended_R = attention_RS.argmax(axis=1)
+
+    def forget_before(self, step: int) -> None:
+        """Let go of earlier steps (a few at a time: a list gives up its head at a cost)."""
+        surplus = step - self._first
+        if surplus >= 64:
+            del self._steps[:surplus]
+            self._first = step
+
+    def read(self, ended: Ended, *, alignment: bool) -> Hypothesis:
+        """Spell out a finished hypothesis."""
+        tokens, log_probs, attended = [ended.token], [ended.token_log_prob], []
+        row, position = ended.row, ended.step - self._first
+        for remaining in range(ended.length - 1, -1, -1):
+            step = self._steps[position]
+            if alignment and step.attended_R is not None:
+                attended.append(int(step.attended_R.item(row)))
+            if remaining:
+                tokens.append(step.tokens_R.item(row))
+                log_probs.append(step.log_probs_R.item(row))
+                row = row if step.parents_R is None else step.parents_R.item(row)
+                position -= 1
+        stopped = int(ended.reason is FinishReason.STOP)
+        return Hypothesis(
+            tokens=tuple(reversed(tokens[stopped:])),
+            log_prob=ended.log_prob,
+            score=ended.score,
+            token_log_probs=tuple(reversed(log_probs)),
+            alignment=tuple(reversed(attended[stopped:])),
+            finish_reason=ended.reason,
+        )
