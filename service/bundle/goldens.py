@@ -15,6 +15,7 @@ from typing import Literal
 
 from service.bundle.errors import BundleError
 from service.bundle.names import GOLDENS_FILE
+from service.bundle.records import MAX_BEAM
 from service.bundle.schema import SchemaError, dump, parse
 
 __all__ = [
@@ -50,8 +51,8 @@ class GoldenHypothesis:
 class Golden:
     """One source, the options it was decoded with, and the hypotheses that came out, best first.
 
-    ``source`` is one sentence: it is encoded as it stands, with end of sentence appended. Lengths
-    are in tokens.
+    ``source`` is one sentence: it is encoded as it stands, with end of sentence appended, and
+    decoded with ``n_best`` = the number of hypotheses. Lengths are in tokens.
     """
 
     source: str
@@ -65,8 +66,8 @@ class Golden:
 
     def validate(self) -> Iterator[str]:
         """Yield one sentence for each rule that does not hold."""
-        if self.beam < 1:
-            yield f"beam: must be at least 1, not {self.beam}"
+        if not 1 <= self.beam <= MAX_BEAM:
+            yield f"beam: must be between 1 and {MAX_BEAM}, not {self.beam}"
         if not 0 <= self.min_length <= self.max_length or self.max_length < 1:
             yield f"min_length, max_length: {self.min_length} to {self.max_length} is no range"
         if not 1 <= len(self.hypotheses) <= self.beam:

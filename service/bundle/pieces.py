@@ -63,9 +63,6 @@ class SentencePieceTokenizer:
         self._size: int = size
         self._unk = special_ids.unk
         self._facts = facts
-        self._block_ids: list[int] = [
-            model.piece_to_id(f"<0x{byte:02X}>") for byte in BLOCK.encode()
-        ]
 
     @property
     def vocabulary_size(self) -> int:
@@ -94,7 +91,7 @@ class SentencePieceTokenizer:
             return ids
         stand_in = _stand_in(text)
         ids = self._model.encode(text.replace(BLOCK, stand_in))
-        return _replace(ids, self._model.encode(stand_in)[-4:], self._block_ids)
+        return _replace(ids, self._bytes(stand_in), self._bytes(BLOCK))
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of ids."""
@@ -105,14 +102,17 @@ class SentencePieceTokenizer:
         """Each id as a person would like to see it."""
         return [self._model.id_to_piece(self._known(i)) for i in ids]
 
+    def _bytes(self, character: str) -> list[int]:
+        return [self._model.piece_to_id(f"<0x{byte:02X}>") for byte in character.encode()]
+
     def _known(self, i: int) -> int:
         return int(i) if 0 <= i < self._size else self._unk
 
 
 def _stand_in(text: str) -> str:
     """A private character that the text does not hold; none is in a vocabulary: four bytes."""
-    code = 0x10FFFD
-    while chr(code) in text:
+    used, code = set(text), 0x10FFFD
+    while chr(code) in used:
         code -= 1
     return chr(code)
 

@@ -25,7 +25,7 @@ __all__ = [
     "TokenizerSpec",
 ]
 
-MAX_BEAM = 100
+MAX_BEAM = 32
 MAX_LENGTH = 1 << 16
 MAX_VOCABULARY = 1 << 20
 
