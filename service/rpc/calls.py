@@ -1,29 +1,32 @@
-"""What happens around every call, whatever its method: it is counted, and its errors are translated.
+"""What happens around every call, of any method: it is counted, and its errors become statuses.
 
 An interceptor here is one asynchronous context manager per call, so the four shapes of gRPC
 methods are told apart in a single place.
 """
 
+from __future__ import annotations
+
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import grpc
 from google.protobuf.descriptor import Descriptor
 
 from service.metrics import RpcMethod
 from service.rpc import status
-from service.rpc.ports import CallMetrics
+from service.rpc.ports import Call, CallMetrics
 from service.rpc.wire import Unreadable, tolerant
 
-__all__ = ["CountCalls", "TranslateErrors"]
+__all__ = ["CountCalls", "TranslateErrors", "shape"]
 
-Context = grpc.aio.ServicerContext[Any, Any]
-Handler = grpc.RpcMethodHandler[Any, Any]
-Around = Callable[[Context], AbstractAsyncContextManager[None]]
-Continuation = Callable[[grpc.HandlerCallDetails], Awaitable[Handler]]
+if TYPE_CHECKING:  # generic for the type checker only
+    Handler: TypeAlias = grpc.RpcMethodHandler[Any, Any]
+    Continuation: TypeAlias = Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]
+
+Around = Callable[[Call], AbstractAsyncContextManager[None]]
 
 # What ends a call without being an error of its servicer.
 _NOT_ERRORS = (
@@ -42,103 +45,118 @@ class CountCalls(grpc.aio.ServerInterceptor):
     deadline arrives as CancelledError, which is no Exception.
     """
 
-    def __init__(
-        self, metrics: CallMetrics, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, metrics: CallMetrics, clock: Callable[[], float] = time.monotonic) -> None:
         self._metrics = metrics
         self._clock = clock
 
     async def intercept_service(
         self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
-    ) -> Handler:
+    ) -> Handler | None:
         """Wrap the handler of this call."""
         handler = await continuation(handler_call_details)
         if handler is None:  # no such method; gRPC answers UNIMPLEMENTED
-            return handler
+            return None
         _, service, name = handler_call_details.method.split("/", 2)
-        method = RpcMethod(_shape(handler), service, name)
+        kind = shape(handler.request_streaming, handler.response_streaming)
+        return _wrapped(handler, lambda call: self._counted(RpcMethod(kind, service, name), call))
 
-        @asynccontextmanager
-        async def counted(context: Context) -> AsyncIterator[None]:
-            self._metrics.rpc_begins(method)
-            start = self._clock()
-            code = "UNKNOWN"
-            try:
-                yield
-                code = _code(context)
-            except asyncio.CancelledError:
-                late = (left := context.time_remaining()) is not None and left <= 0
-                code = "DEADLINE_EXCEEDED" if late else "CANCELLED"
-                raise
-            except BaseException:
-                code = _code(context, "UNKNOWN")
-                raise
-            finally:
-                self._metrics.rpc_ends(method, code, self._clock() - start)
-
-        return _wrapped(handler, counted)
+    @asynccontextmanager
+    async def _counted(self, method: RpcMethod, call: Call) -> AsyncIterator[None]:
+        self._metrics.rpc_begins(method)
+        start = self._clock()
+        code = "UNKNOWN"
+        try:
+            yield
+            code = _code(call, unset="OK")
+        except asyncio.CancelledError:
+            left = call.time_remaining()
+            code = "CANCELLED" if left is None or left > 0 else "DEADLINE_EXCEEDED"
+            raise
+        except GeneratorExit:  # the stream was dropped before its end
+            code = "CANCELLED"
+            raise
+        except BaseException:
+            code = _code(call, unset="UNKNOWN")
+            raise
+        finally:
+            self._metrics.rpc_ends(method, code, self._clock() - start)
 
 
 class TranslateErrors(grpc.aio.ServerInterceptor):
     """Turns whatever a servicer raises, and requests that cannot be read, into a status."""
 
     def __init__(self, requests: Mapping[str, Descriptor], max_request_bytes: int) -> None:
-        """`requests` maps the path of a unary method, "/package.Service/Method", to its request."""
+        """`requests` maps "/package.Service/Method" to its request, if that is one message."""
         self._requests = requests
         self._max_request_bytes = max_request_bytes
 
     async def intercept_service(
         self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
-    ) -> Handler:
+    ) -> Handler | None:
         """Wrap the handler of this call."""
         handler = await continuation(handler_call_details)
         if handler is None:
-            return handler
-        handler = _wrapped(handler, _translating)
+            return None
+        read = handler.request_deserializer
         kind = self._requests.get(handler_call_details.method)
-        if kind is None or handler.request_deserializer is None:
-            return handler
-        return handler._replace(  # type: ignore[attr-defined]  # it is a named tuple
-            request_deserializer=tolerant(
-                handler.request_deserializer, kind, self._max_request_bytes
-            )
-        )
+        if read is not None and kind is not None:
+            read = tolerant(read, kind, self._max_request_bytes)
+        return _wrapped(handler, _translating, read)
 
 
 @asynccontextmanager
-async def _translating(context: Context) -> AsyncIterator[None]:
+async def _translating(call: Call) -> AsyncIterator[None]:
     try:
         yield
     except _NOT_ERRORS:
         raise
     except BaseException as error:  # noqa: BLE001 - a panic in a Rust library is no Exception
-        await status.abort(context, error)
+        await status.abort(call, error)
 
 
-def _wrapped(handler: Handler, around: Around) -> Handler:
-    """`handler`, with its behaviour run inside `around`; requests of one message are read first."""
+def shape(request_streaming: bool, response_streaming: bool) -> str:  # noqa: FBT001 - facts both
+    """The word of the metrics for a shape of methods."""
+    if request_streaming:
+        return "bidi_stream" if response_streaming else "client_stream"
+    return "server_stream" if response_streaming else "unary"
 
-    def once(behaviour: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-        async def call(request: object, context: Context) -> object:
-            async with around(context):
-                return await behaviour(_readable(request), context)
 
-        return call
+def _wrapped(
+    handler: Handler, around: Around, read: Callable[[bytes], Any] | None = None
+) -> Handler:
+    """`handler` with its behaviour run inside `around`, and its requests read by `read`."""
+    read = read or handler.request_deserializer
+    write = handler.response_serializer
+    if handler.unary_unary:
+        behaviour = _once(handler.unary_unary, around)
+        return grpc.unary_unary_rpc_method_handler(behaviour, read, write)
+    if handler.unary_stream:
+        stream = _stream(handler.unary_stream, around)
+        return grpc.unary_stream_rpc_method_handler(stream, read, write)
+    if handler.stream_unary:
+        behaviour = _once(handler.stream_unary, around)
+        return grpc.stream_unary_rpc_method_handler(behaviour, read, write)
+    stream = _stream(handler.stream_stream, around)
+    return grpc.stream_stream_rpc_method_handler(stream, read, write)
 
-    def stream(behaviour: Callable[..., AsyncIterator[Any]]) -> Callable[..., AsyncIterator[Any]]:
-        async def call(request: object, context: Context) -> AsyncIterator[Any]:
-            async with around(context):
-                async for answer in behaviour(_readable(request), context):
-                    yield answer
 
-        return call
+def _once(behaviour: Callable[..., Any], around: Around) -> Callable[..., Awaitable[Any]]:
+    async def call_once(request: object, call: Call) -> object:
+        async with around(call):
+            return await behaviour(_readable(request), call)
 
-    return handler._replace(  # type: ignore[attr-defined]  # it is a named tuple
-        unary_unary=handler.unary_unary and once(handler.unary_unary),
-        stream_unary=handler.stream_unary and once(handler.stream_unary),
-        unary_stream=handler.unary_stream and stream(handler.unary_stream),
-        stream_stream=handler.stream_stream and stream(handler.stream_stream),
-    )
+    return call_once
+
+
+def _stream(behaviour: Callable[..., Any] | None, around: Around) -> Callable[..., Any]:
+    assert behaviour is not None
+
+    async def call_stream(request: object, call: Call) -> AsyncIterator[object]:
+        async with around(call):
+            async for answer in behaviour(_readable(request), call):
+                yield answer
+
+    return call_stream
 
 
 def _readable(request: object) -> object:
@@ -147,18 +165,9 @@ def _readable(request: object) -> object:
     return request
 
 
-def _shape(handler: Handler) -> str:
-    return {
-        (False, False): "unary",
-        (True, False): "client_stream",
-        (False, True): "server_stream",
-        (True, True): "bidi_stream",
-    }[bool(handler.request_streaming), bool(handler.response_streaming)]
-
-
-def _code(context: Context, unset: str = "OK") -> str:
+def _code(call: Call, unset: str) -> str:
     """The code that the servicer has set or aborted with, by name."""
-    code = context.code()
+    code = call.code()
     if isinstance(code, int):
         code = next((each for each in grpc.StatusCode if each.value[0] == code), None)
     return unset if code is None else code.name

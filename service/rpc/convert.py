@@ -21,13 +21,23 @@ __all__ = [
 
 MIME_TYPES = ("text/plain",)
 
-_NORMALISATIONS: dict[int, LengthNormalisation | None] = {
+_NORMALISATIONS: dict[pb.LengthNormalisation, LengthNormalisation | None] = {
     pb.LENGTH_NORMALISATION_UNSPECIFIED: None,
     pb.LENGTH_NORMALISATION_NONE: "none",
     pb.LENGTH_NORMALISATION_AVERAGE: "average",
     pb.LENGTH_NORMALISATION_GNMT: "gnmt",
 }
 _NORMALISATION_ENUM = {name: number for number, name in _NORMALISATIONS.items()}
+
+_PLAIN_OPTIONS = (
+    "beam",
+    "n_best",
+    "length_penalty",
+    "coverage_penalty",
+    "min_length",
+    "max_length",
+    "split_sentences",
+)
 
 _FINISH_REASONS = {
     FinishReason.STOP: pb.FINISH_REASON_STOP,
@@ -95,12 +105,7 @@ def _options(options: pb.TranslateOptions) -> TranslateOptions:
         )
 
     # A field that is not set reads as 0, which is a value of its own: only what is set counts.
-    given = {
-        name: getattr(options, name)
-        for name in ("beam", "n_best", "length_penalty", "coverage_penalty", "min_length")
-        + ("max_length", "split_sentences")
-        if options.HasField(name)
-    }
+    given = {name: getattr(options, name) for name in _PLAIN_OPTIONS if options.HasField(name)}
     return TranslateOptions(
         length_normalisation=_NORMALISATIONS[options.length_normalisation],
         token_scores=options.token_scores,
@@ -144,7 +149,7 @@ def model_message(status: VersionStatus) -> pb.Model:
     message = pb.Model(
         name=status.name,
         version=status.version,
-        state=pb.ModelState.Value(f"MODEL_STATE_{status.state.upper()}"),
+        state=f"MODEL_STATE_{status.state.upper()}",
         serving=status.serving,
         reason=status.reason,
     )

@@ -7,19 +7,17 @@ stopping before its grace is over.
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
 
-import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from service.errors import NotFound
+from service.rpc.ports import Call
 
 __all__ = ["LIVENESS", "HealthServicer"]
 
 LIVENESS = "liveness"
 READINESS = ""
 
-Context = grpc.aio.ServicerContext[Any, Any]
 _Status = health_pb2.HealthCheckResponse
 
 
@@ -50,7 +48,7 @@ class HealthServicer(health_pb2_grpc.HealthServicer):
         self._wake()
 
     async def Check(  # noqa: N802 - the names of methods are given by the proto
-        self, request: health_pb2.HealthCheckRequest, context: Context
+        self, request: health_pb2.HealthCheckRequest, _call: Call
     ) -> health_pb2.HealthCheckResponse:
         """The status of a service now; NOT_FOUND for one that was never heard of."""
         if request.service not in self._serving:
@@ -59,10 +57,10 @@ class HealthServicer(health_pb2_grpc.HealthServicer):
         return _Status(status=self._status(request.service))
 
     async def Watch(  # noqa: N802
-        self, request: health_pb2.HealthCheckRequest, context: Context
+        self, request: health_pb2.HealthCheckRequest, _call: Call
     ) -> AsyncIterator[health_pb2.HealthCheckResponse]:
         """The status of a service now, and at every change."""
-        told = None
+        told = -1
         while not self._closed:
             changed = self._changed
             status = self._status(request.service)
@@ -71,7 +69,7 @@ class HealthServicer(health_pb2_grpc.HealthServicer):
                 yield _Status(status=status)
             await changed.wait()
 
-    def _status(self, service: str) -> "_Status.ServingStatus.ValueType":
+    def _status(self, service: str) -> int:
         if service not in self._serving:
             return _Status.SERVICE_UNKNOWN
         return _Status.SERVING if self._serving[service] else _Status.NOT_SERVING

@@ -6,13 +6,40 @@ the tests.
 
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import NoReturn, Protocol
+
+import grpc
 
 from service.bundle import Manifest
 from service.metrics import RpcMethod
 from service.translation import TranslateOptions, Translation, Window
 
-__all__ = ["CallMetrics", "LoadedVersion", "Models", "TextTranslator", "VersionStatus"]
+__all__ = [
+    "Call",
+    "CallMetrics",
+    "LoadedVersion",
+    "Models",
+    "TextTranslator",
+    "VersionStatus",
+]
+
+
+class Call(Protocol):
+    """What the door uses of a `grpc.aio.ServicerContext`, with the types that it really has."""
+
+    def time_remaining(self) -> float | None:
+        """Seconds until the caller's deadline, 0 when it has passed; None without a deadline."""
+
+    def code(self) -> grpc.StatusCode | int | None:
+        """The status set so far; None while the call is good, or was cancelled."""
+
+    async def abort(
+        self,
+        code: grpc.StatusCode,
+        details: str = "",
+        trailing_metadata: Sequence[tuple[str, str | bytes]] = (),
+    ) -> NoReturn:
+        """End the call with a status, by raising AbortError."""
 
 
 class TextTranslator(Protocol):

@@ -1,16 +1,15 @@
 """The assembly of the gRPC server: servicers, interceptors, health, reflection, HTTP/2 settings."""
 
 import socket
+from typing import Any
 
 import grpc
-from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
-from grpc_reflection.v1alpha import reflection_pb2
+from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from service.errors import ListenError
 from service.metrics import RpcMethod
-from service.rpc.calls import CountCalls, TranslateErrors
+from service.rpc.calls import CountCalls, TranslateErrors, shape
 from service.rpc.health import HealthServicer
 from service.rpc.limits import Limits
 from service.rpc.pb.parley.v1 import translation_pb2, translation_pb2_grpc
@@ -19,11 +18,12 @@ from service.rpc.servicer import TranslationServicer
 
 __all__ = ["RpcServer", "build_server"]
 
-_SERVICES: tuple[ServiceDescriptor, ...] = (
+# Two spellings of one class for the type checker, hence Any.
+_SERVICES: list[Any] = [
     translation_pb2.DESCRIPTOR.services_by_name["Translation"],
     health_pb2.DESCRIPTOR.services_by_name["Health"],
     reflection_pb2.DESCRIPTOR.services_by_name["ServerReflection"],
-)
+]
 
 
 def build_server(models: Models, metrics: CallMetrics, limits: Limits) -> "RpcServer":
@@ -108,7 +108,9 @@ def _probe(host: str, port: int, address: str) -> None:
 
 def _methods() -> list[RpcMethod]:
     return [
-        RpcMethod(_shape(method.client_streaming, method.server_streaming), service.full_name, method.name)
+        RpcMethod(
+            shape(method.client_streaming, method.server_streaming), service.full_name, method.name
+        )
         for service in _SERVICES
         for method in service.methods
     ]

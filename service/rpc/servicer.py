@@ -3,22 +3,17 @@
 import asyncio
 import time
 from collections.abc import Iterable
-from typing import Any
-
-import grpc
 
 from service.errors import DeadlineExceeded, InvalidArgument, NotFound
 from service.rpc import convert
 from service.rpc.limits import Limits
 from service.rpc.pb.parley.v1 import translation_pb2 as pb
 from service.rpc.pb.parley.v1 import translation_pb2_grpc as pb_grpc
-from service.rpc.ports import LoadedVersion, Models, TextTranslator, VersionStatus
+from service.rpc.ports import Call, LoadedVersion, Models, TextTranslator, VersionStatus
 from service.rpc.selection import ModelRef, check_languages, choose, parse_model
 from service.translation import TranslateOptions, Translation, Window
 
 __all__ = ["TranslationServicer"]
-
-Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class TranslationServicer(pb_grpc.TranslationServicer):
@@ -29,10 +24,10 @@ class TranslationServicer(pb_grpc.TranslationServicer):
         self._limits = limits
 
     async def Translate(  # noqa: N802 - the names of methods are given by the proto
-        self, request: pb.TranslateRequest, context: Context
+        self, request: pb.TranslateRequest, call: Call
     ) -> pb.TranslateResponse:
         """Translate every text, in order; all of them or none."""
-        seconds = context.time_remaining()
+        seconds = call.time_remaining()
         if seconds is None:
             seconds = self._limits.default_deadline_seconds
         options_due = time.monotonic() + seconds
@@ -50,14 +45,14 @@ class TranslationServicer(pb_grpc.TranslationServicer):
             return _response(translations, loaded)
 
     async def ListModels(  # noqa: N802
-        self, request: pb.ListModelsRequest, context: Context
+        self, _request: pb.ListModelsRequest, _call: Call
     ) -> pb.ListModelsResponse:
         """Every version, by name, newest first."""
         versions = sorted(self._models.list(), key=lambda each: (each.name, -each.version))
         return pb.ListModelsResponse(models=[convert.model_message(each) for each in versions])
 
     async def GetModel(  # noqa: N802
-        self, request: pb.GetModelRequest, context: Context
+        self, request: pb.GetModelRequest, _call: Call
     ) -> pb.Model:
         """One version."""
         ref = parse_model("name", request.name)
@@ -68,7 +63,7 @@ class TranslationServicer(pb_grpc.TranslationServicer):
         return convert.model_message(max(found, key=lambda each: (each.serving, each.version)))
 
     async def GetSupportedLanguages(  # noqa: N802
-        self, request: pb.GetSupportedLanguagesRequest, context: Context
+        self, request: pb.GetSupportedLanguagesRequest, _call: Call
     ) -> pb.SupportedLanguages:
         """The language pairs that can be asked for now."""
         versions: Iterable[VersionStatus] = self._models.list()

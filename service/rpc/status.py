@@ -28,6 +28,7 @@ from service.errors import (
     Unavailable,
 )
 from service.logs import facts
+from service.rpc.ports import Call
 
 __all__ = ["CODES", "abort"]
 
@@ -51,21 +52,19 @@ _LONGEST_MESSAGE = 1000
 
 _DETAILS_KEY = "grpc-status-details-bin"
 
-Context = grpc.aio.ServicerContext[object, object]
 
-
-async def abort(context: Context, error: BaseException) -> NoReturn:
+async def abort(call: Call, error: BaseException) -> NoReturn:
     """End the call with the status that `error` deserves."""
     code = next((CODES[each] for each in type(error).__mro__ if each in CODES), None)
     if code is None or not isinstance(error, ParleyError):
         code, message, details = _internal(error)
     else:
         message, details = _short(str(error)), _details(error)
-    await _abort(context, code, message, details)
+    await _abort(call, code, message, details)
 
 
 async def _abort(
-    context: Context, code: grpc.StatusCode, message: str, details: Sequence[Message]
+    call: Call, code: grpc.StatusCode, message: str, details: Sequence[Message]
 ) -> NoReturn:
     number: int = code.value[0]
     status = status_pb2.Status(code=number, message=message)
@@ -73,7 +72,7 @@ async def _abort(
         packed = Any()
         packed.Pack(detail)
         status.details.append(packed)
-    await context.abort(code, message, ((_DETAILS_KEY, status.SerializeToString()),))
+    await call.abort(code, message, ((_DETAILS_KEY, status.SerializeToString()),))
 
 
 def _internal(error: BaseException) -> tuple[grpc.StatusCode, str, list[Message]]:
@@ -112,7 +111,7 @@ def _details(error: ParleyError) -> list[Message]:
     return []
 
 
-def _retry(seconds: float) -> Message:
+def _retry(seconds: float) -> details_pb2.RetryInfo:
     info = details_pb2.RetryInfo()
     info.retry_delay.FromMilliseconds(max(1, math.ceil(seconds * 1000)))
     return info

@@ -109,7 +109,7 @@ def _halves(sentence: str) -> tuple[str, str, str]:
     """Cut in two: after a clause if one ends near the middle, else between words, else anywhere."""
     middle = len(sentence) // 2
     for pattern, reach in ((_AFTER_CLAUSE, len(sentence) // 4), (_GAP, middle)):
-        inner = (m for m in pattern.finditer(sentence) if 0 < m.start() and m.end() < len(sentence))
+        inner = (m for m in pattern.finditer(sentence) if m.start() > 0 and m.end() < len(sentence))
         nearest = min(inner, key=lambda m: abs(m.start() - middle), default=None)
         if nearest is not None and abs(nearest.start() - middle) <= reach:
             return sentence[: nearest.start()], nearest.group(), sentence[nearest.end() :]

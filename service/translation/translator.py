@@ -78,12 +78,16 @@ class Translator:
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [
-                    request and group.create_task(window.run(partial(self._engine.submit, request)))
+                    None
+                    if request is None
+                    else group.create_task(window.run(partial(self._engine.submit, request)))
                     for request in prepared.requests
                 ]
         except BaseExceptionGroup as failures:
             raise failures.exceptions[0] from None  # the rest is its echo, or as bad
-        return self._assemble(prepared, options, [task and task.result() for task in tasks])
+        return self._assemble(
+            prepared, options, [task.result() if task else None for task in tasks]
+        )
 
     def translate_now(self, texts: Sequence[str], options: TranslateOptions) -> list[Translation]:
         """The same for tools and tests: in the caller's thread, all texts in one batch."""
@@ -91,7 +95,9 @@ class Translator:
         wanted = [request for each in prepared for request in each.requests if request]
         results = iter(self._engine.decode(wanted))
         return [
-            self._assemble(each, options, [request and next(results) for request in each.requests])
+            self._assemble(
+                each, options, [next(results) if request else None for request in each.requests]
+            )
             for each in prepared
         ]
 

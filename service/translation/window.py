@@ -8,7 +8,7 @@ to fail: it waits for one of them to leave.
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from service.errors import Overloaded, Unavailable
 
@@ -22,7 +22,7 @@ class Window:
 
     def __init__(self, size: int = 256) -> None:
         self._places = asyncio.Semaphore(size)
-        self._in_flight: set[asyncio.Future[object]] = set()
+        self._in_flight: set[asyncio.Future[Any]] = set()
 
     async def run(self, submit: Callable[[], Future[T]]) -> T:
         """The outcome of what `submit` starts; cancelling this cancels that.
