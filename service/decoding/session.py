@@ -1,0 +1,250 @@
+"""The stepper that runs a bundle's graphs. The only module that knows onnxruntime.
+
+Legend: B sources, S positions, R rows, K candidates; J sources that join together.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from service.bundle.errors import BundleError
+from service.bundle.graphs import (
+    ATTENTION,
+    SLOT_OF,
+    SLOTS,
+    SOURCE,
+    SOURCE_LENGTHS,
+    TOKENS,
+    TOP_IDS,
+    TOP_K,
+    TOP_LOG_PROBS,
+    GraphSpec,
+)
+from service.bundle.manifest import Manifest
+from service.bundle.reader import Bundle
+from service.decoding.admission import padded
+from service.decoding.memories import Memories
+from service.decoding.request import Tokens
+from service.decoding.stepper import Ints, StepInput, StepOutput
+
+Tensor = NDArray[Any]
+
+# Kernels work on a whole number of vector registers and then on the rest. Padded to a multiple of
+# the register, a source meets the same code path whatever else is in the batch.
+_POSITION_MULTIPLE = 8
+# Sources are encoded together while the padding costs less than another run would.
+_BUCKET_GROWTH = 1.5
+
+
+class OnnxStepper:
+    """Encodes and steps with two onnxruntime sessions; holds memories per source, states per row."""
+
+    position_multiple = _POSITION_MULTIPLE
+
+    def __init__(self, manifest: Manifest, encoder: bytes, decoder: bytes, *, threads: int) -> None:
+        """Load both graphs; `threads` is how many cores one run may use.
+
+        Raises `BundleError` with everything that keeps them from being run as the manifest says.
+        """
+        self._manifest = manifest
+        self.bos_id = manifest.special_ids.bos
+        self.eos_id = manifest.special_ids.eos
+        problems = [
+            f"states: {s.input!r} grows along axis {s.growing_axis}; this version of the engine runs "
+            "fixed-size states only"
+            for s in manifest.states
+            if s.growing_axis is not None
+        ]
+        graphs = manifest.graphs
+        sessions: list[ort.InferenceSession] = []
+        for spec, data in ((graphs.encoder, encoder), (graphs.decoder, decoder)):
+            try:
+                session = _open(data, threads)
+            except Exception as error:  # onnxruntime's exceptions have no common base of their own
+                problems.append(f"{spec.file}: onnxruntime cannot load it: {_brief(error)}")
+                continue
+            problems += _interface_problems(session, spec)
+            sessions.append(session)
+        if problems:
+            raise BundleError(f"{manifest.name}/{manifest.version}", problems)
+        self._encoder, self._decoder = sessions
+
+        self._decoder_inputs = {t.name for t in graphs.decoder.inputs}
+        self._encoder_outputs = [t.name for t in graphs.encoder.outputs]
+        self._decoder_outputs = [t.name for t in graphs.decoder.outputs]
+        self.has_attention = ATTENTION in self._decoder_outputs
+        self._memories = Memories([m.name for m in manifest.memories], _POSITION_MULTIPLE)
+        self._states: list[Tensor] | None = None  # [R, *], of the rows of the last step
+        self._fresh: list[list[Tensor]] = []  # [J, *], of the sources joined since
+
+    @classmethod
+    def from_bundle(cls, bundle: Bundle, threads: int) -> "OnnxStepper":
+        """Load the graphs of a bundle and run each once."""
+        stepper = cls(
+            bundle.manifest,
+            bundle.read_graph("encoder"),
+            bundle.read_graph("decoder"),
+            threads=threads,
+        )
+        try:
+            stepper.warm_up()
+        except Exception as error:
+            raise BundleError(
+                bundle.path, [f"the graphs cannot be run: {_brief(error)}"]
+            ) from error
+        return stepper
+
+    def warm_up(self, sources: int = 8, positions: int = 16) -> None:
+        """Encode and step once, so that the first request does not pay for it."""
+        positions = min(positions, self._manifest.limits.max_source_tokens)
+        self.join([(self.eos_id,) * positions] * sources)
+        rows = np.arange(sources)
+        self.step(
+            StepInput(
+                tokens_R=np.full(sources, self.bos_id),
+                sources_R=rows,
+                parents_R=None,
+                kept_B=None,
+                top_k=1,
+            )
+        )
+        self.reset()
+
+    def join(self, sources: Sequence[Tokens]) -> None:
+        """Encode, in batches of similar length; when it raises, nothing changed."""
+        memories: dict[str, list[Tensor]] = {
+            m.name: [np.empty(0)] * len(sources) for m in self._manifest.memories
+        }
+        initial: list[list[Tensor]] = [[] for _ in self._manifest.states]
+        order: list[int] = []
+        for bucket in _buckets(sources):
+            outputs = self._encode([sources[i] for i in bucket])
+            for name, held in memories.items():
+                for place, tensor in zip(bucket, outputs[name], strict=True):
+                    held[place] = tensor
+            for tensors, state in zip(initial, self._manifest.states, strict=True):
+                tensors.append(outputs[state.initial])
+            order += bucket
+        back = np.argsort(order)
+        self._memories.add([len(s) for s in sources], memories)
+        self._fresh.append([np.concatenate(tensors)[back] for tensors in initial])
+
+    def step(self, work: StepInput) -> StepOutput:
+        """Run the decoder once over the rows of `work`."""
+        if work.kept_B is not None:
+            self._memories.keep(work.kept_B)
+        slots_MG, slot_of_R = self._memories.slots(work.sources_R)
+        vocabulary = self._manifest.tokenizer.vocabulary_size
+        feeds: dict[str, Tensor] = {
+            TOKENS: work.tokens_R,
+            TOP_K: np.array([min(work.top_k, vocabulary)], np.int64),
+            SLOTS: slots_MG,
+            SLOT_OF: slot_of_R,
+            SOURCE_LENGTHS: self._memories.lengths_M,
+            **self._memories.tensors,
+        }
+        states = self._continued(work.parents_R)
+        for state, tensor in zip(self._manifest.states, states, strict=True):
+            feeds[state.input] = tensor
+        used = {name: feeds[name] for name in self._decoder_inputs}
+        values = self._decoder.run(self._decoder_outputs, used)
+        outputs = dict(zip(self._decoder_outputs, values, strict=True))
+        self._states = [outputs[state.output] for state in self._manifest.states]
+        return StepOutput(
+            log_probs_RK=outputs[TOP_LOG_PROBS],
+            ids_RK=outputs[TOP_IDS],
+            attention_RS=outputs.get(ATTENTION),
+        )
+
+    def reset(self) -> None:
+        """Let go of every source and row."""
+        self._memories.clear()
+        self._states = None
+        self._fresh = []
+
+    def _encode(self, sources: Sequence[Tokens]) -> dict[str, Tensor]:
+        lengths_J = np.array([len(s) for s in sources], np.int64)
+        positions = padded(int(lengths_J.max()), _POSITION_MULTIPLE)
+        source_JS = np.full((len(sources), positions), self._manifest.special_ids.pad, np.int64)
+        for row, source in enumerate(sources):
+            source_JS[row, : len(source)] = source
+        feeds = {SOURCE: source_JS, SOURCE_LENGTHS: lengths_J}
+        values = self._encoder.run(self._encoder_outputs, feeds)
+        return dict(zip(self._encoder_outputs, values, strict=True))
+
+    def _continued(self, parents_R: Ints | None) -> list[Tensor]:
+        """The state that each row starts from: its parent's, or its source's when it is fresh."""
+        generations = ([self._states] if self._states is not None else []) + self._fresh
+        self._fresh = []
+        if len(generations) == 1:
+            tensors = generations[0]
+        else:
+            tensors = [np.concatenate(parts) for parts in zip(*generations, strict=True)]
+        return tensors if parents_R is None else [t[parents_R] for t in tensors]
+
+
+def _open(graph: bytes, threads: int) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    # Spinning burns most of a core at a few requests a second, for a tenth of a millisecond.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.inter_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+
+
+def _interface_problems(session: ort.InferenceSession, spec: GraphSpec) -> Iterator[str]:
+    """Where the graph's names, dtypes and ranks are not what the manifest says."""
+    for kind, found, said in (
+        ("input", session.get_inputs(), spec.inputs),
+        ("output", session.get_outputs(), spec.outputs),
+    ):
+        have = {t.name: t for t in found}
+        want = {t.name: t for t in said}
+        for name in sorted(have.keys() - want.keys()):
+            yield f"{spec.file}: {kind} {name!r} is not in the manifest"
+        for name in sorted(want.keys() - have.keys()):
+            yield f"{spec.file}: {kind} {name!r} of the manifest is not in the graph"
+        for name in sorted(want.keys() & have.keys()):
+            dtype = _DTYPES.get(have[name].type, have[name].type)
+            if dtype != want[name].dtype:
+                yield f"{spec.file}: {kind} {name!r} is {dtype}, the manifest says {want[name].dtype}"
+            rank, said_rank = len(have[name].shape), len(want[name].shape)
+            if rank != said_rank:
+                yield f"{spec.file}: {kind} {name!r} has rank {rank}, the manifest says {said_rank}"
+
+
+_DTYPES = {
+    "tensor(float)": "float32",
+    "tensor(float16)": "float16",
+    "tensor(int64)": "int64",
+    "tensor(int32)": "int32",
+    "tensor(int8)": "int8",
+    "tensor(uint8)": "uint8",
+    "tensor(bool)": "bool",
+}
+
+
+def _buckets(sources: Sequence[Tokens]) -> Iterator[list[int]]:
+    """Numbers of the sources, grouped by similar padded length."""
+    by_length = sorted(range(len(sources)), key=lambda i: len(sources[i]))
+    bucket: list[int] = []
+    for index in by_length:
+        positions = padded(len(sources[index]), _POSITION_MULTIPLE)
+        if bucket:
+            shortest = padded(len(sources[bucket[0]]), _POSITION_MULTIPLE)
+            if positions > max(shortest * _BUCKET_GROWTH, shortest + _POSITION_MULTIPLE):
+                yield bucket
+                bucket = []
+        bucket.append(index)
+    if bucket:
+        yield bucket
+
+
+def _brief(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
