@@ -58,6 +58,7 @@ class Crank:
         self._stepper = stepper
         self._limits = limits
         self._clock = clock
+        stepper.reset()  # whatever it was used for before
         self._scheduler = Scheduler(stepper, limits)
         self._pace = Pace()
         self._strikes = 0

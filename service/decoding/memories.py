@@ -24,9 +24,12 @@ _WORTH_KEEPING = 0.75  # compact when less than this part of the positions is in
 class Memories:
     """Tensors [M, S, ...] by name, with a place for each source."""
 
-    def __init__(self, names: Sequence[str], position_multiple: int) -> None:
+    def __init__(
+        self, names: Sequence[str], position_multiple: int = 1, least_slots: int = 1
+    ) -> None:
         self._names = tuple(names)
         self._multiple = position_multiple
+        self._least_slots = least_slots
         self.clear()
 
     def clear(self) -> None:
@@ -36,7 +39,7 @@ class Memories:
         self.places_B: Ints = np.empty(0, np.int64)
         self._positions = 0
 
-    def add(self, lengths: Sequence[int], memories: Mapping[str, Sequence[Tensor]]) -> None:
+    def add(self, lengths: Sequence[int], memories: Mapping[str, Sequence[Tensor] | Tensor]) -> None:
         """Take in sources: `memories` has, by name, one tensor [positions >= length, ...] for each."""
         free = np.setdiff1d(np.arange(len(self.lengths_M)), self.places_B)
         if len(free) < len(lengths) or max(lengths) > self._positions:
@@ -67,17 +70,18 @@ class Memories:
         places_R = self.places_B[sources_R]
         rows = np.arange(len(sources_R))
         starts = np.flatnonzero(np.diff(sources_R, prepend=-1))
-        width = 1
-        slot_R = places_R
-        if len(starts) < len(rows):
+        width = self._least_slots
+        if len(starts) == len(rows):  # one row per source
+            slot_R = places_R * width
+        else:
             counts = np.diff(starts, append=len(rows))
-            width = int(counts.max())
+            width = max(width, int(counts.max()))
             slot_R = places_R * width + rows - np.repeat(starts, counts)
         slots = np.zeros(len(self.lengths_M) * width, np.int64)
         slots[slot_R] = rows
         return slots.reshape(-1, width), slot_R
 
-    def _rebuild(self, extra: int, longest: int, like: Mapping[str, Sequence[Tensor]]) -> None:
+    def _rebuild(self, extra: int, longest: int, like: Mapping[str, Sequence[Tensor] | Tensor]) -> None:
         """Make everything anew, the sources in order and `extra` empty places behind them."""
         kept = len(self.places_B)
         lengths_B = self.lengths_M[self.places_B]
