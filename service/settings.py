@@ -10,7 +10,7 @@ a variable, a variable over the default. This is the only module that reads the 
 import difflib
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -192,11 +192,9 @@ class Option:
         return PREFIX + self.name.upper()
 
 
-def options() -> Iterator[Option]:
+def options() -> tuple[Option, ...]:
     """Every option, in the order of the help text."""
-    for item in fields(Settings):
-        default, parse, metavar, text = item.metadata["option"]
-        yield Option(item.name, default, parse, metavar, text)
+    return tuple(Option(item.name, *item.metadata["option"]) for item in fields(Settings))
 
 
 def read_settings(
@@ -241,8 +239,11 @@ def _is_stray(name: str, known: set[str]) -> bool:
 
 
 def _unknown(name: str, known: set[str]) -> str:
-    near = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.6)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(sorted(known))}"
+    # Compared without the prefix, which would make everything look alike.
+    words = sorted(each.removeprefix(PREFIX) for each in known)
+    near = difflib.get_close_matches(name.removeprefix(PREFIX), words, n=3, cutoff=0.6)
+    listing = [PREFIX + each for each in near or words]
+    hint = f"did you mean {' or '.join(listing)}?" if near else f"known: {', '.join(listing)}"
     return f"unknown variable {name}; {hint}"
 
 

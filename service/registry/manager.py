@@ -145,8 +145,15 @@ class Manager:
             self._thread.join(_JOIN_SECONDS)
         with self._lock:
             loaded = [each.loaded for each in self._catalog.entries() if each.loaded is not None]
-        for each in loaded:
-            each.close(drain_seconds)
+        # Each on a daemon thread of its own: an engine that is stuck must not keep us from ending.
+        closing = [
+            threading.Thread(target=each.close, args=(drain_seconds,), daemon=True)
+            for each in loaded
+        ]
+        for thread in closing:
+            thread.start()
+        for thread in closing:
+            thread.join(drain_seconds + _JOIN_SECONDS)
 
     def _run(self) -> None:
         while not self._stopping.is_set():
