@@ -1,0 +1,182 @@
+"""Checkpoints: safetensors and JSON, never pickle. A run that was killed goes on bit by bit where
+it was.
+
+    <run>/checkpoints/last/   model, average and optimiser weights, random state, position in the
+    data <run>/checkpoints/best/   the weights that scored best on the development set
+
+A directory is written under another name and renamed when it is complete.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, load_model, save_file, save_model
+from torch import nn
+
+from service.bundle.schema import SchemaError, parse
+
+__all__ = [
+    "CheckpointError",
+    "Progress",
+    "load_training",
+    "load_weights",
+    "save_training",
+    "save_weights",
+]
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint that cannot be read or belongs to another recipe."""
+
+
+@dataclass(kw_only=True)
+class Progress:
+    """Where a run stands."""
+
+    recipe_sha256: str
+    epoch: int = 0
+    batch: int = 0  # batches of this epoch that are done
+    step: int = 0
+    seconds: float = 0.0  # of training, over all its pieces
+    best_score: float | None = None
+    best_step: int = 0
+    evaluations_since_best: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+def save_weights(path: Path, model: nn.Module, facts: dict[str, Any]) -> None:
+    """One set of weights with what is known of it."""
+    staged = _stage(path)
+    save_model(model, str(staged / "model.safetensors"))
+    (staged / "facts.json").write_text(json.dumps(facts, indent=1))
+    _publish(staged, path)
+
+
+def load_weights(path: Path, model: nn.Module) -> dict[str, Any]:
+    """Fill ``model`` from ``path`` and return what was noted beside the weights.
+
+    Raises:
+        CheckpointError: nothing is there, or it belongs to another architecture.
+    """
+    try:
+        load_model(model, str(path / "model.safetensors"))
+        return dict(json.loads((path / "facts.json").read_text()))
+    except (OSError, ValueError, RuntimeError) as error:
+        raise CheckpointError(f"{path}: no usable weights: {error}") from None
+
+
+def save_training(
+    path: Path,
+    model: nn.Module,
+    average: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    progress: Progress,
+) -> None:
+    """Everything that the next step depends on."""
+    staged = _stage(path)
+    save_model(model, str(staged / "model.safetensors"))
+    save_model(average, str(staged / "average.safetensors"))
+    moments, groups = _flatten(optimizer)
+    save_file(moments, str(staged / "optimizer.safetensors"))
+    random = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        random["cuda"] = torch.cuda.get_rng_state()
+    save_file(random, str(staged / "random.safetensors"))
+    (staged / "progress.json").write_text(
+        json.dumps({**asdict(progress), "optimizer": groups}, indent=1)
+    )
+    _publish(staged, path)
+
+
+def load_training(
+    path: Path,
+    model: nn.Module,
+    average: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    recipe_sha256: str,
+) -> Progress | None:
+    """Put everything back, random state included; None when there is nothing to go on from.
+
+    Raises:
+        CheckpointError: damaged, or made by another recipe.
+    """
+    if not (path / "progress.json").exists():
+        return None
+    try:
+        facts = json.loads((path / "progress.json").read_text())
+        groups = facts.pop("optimizer")
+        progress = parse(Progress, facts)
+        if progress.recipe_sha256 != recipe_sha256:
+            raise CheckpointError(
+                f"{path}: made by another recipe (sha256 {progress.recipe_sha256[:12]}, now "
+                f"{recipe_sha256[:12]}); choose another --run-dir, or delete it to start afresh"
+            )
+        load_model(model, str(path / "model.safetensors"))
+        load_model(average, str(path / "average.safetensors"))
+        _unflatten(optimizer, load_file(path / "optimizer.safetensors"), groups)
+        random = load_file(path / "random.safetensors")
+    except (OSError, ValueError, KeyError, RuntimeError, SchemaError) as error:
+        if isinstance(error, CheckpointError):
+            raise
+        raise CheckpointError(f"{path}: damaged: {error}") from None
+    torch.set_rng_state(random["cpu"])
+    if "cuda" in random and torch.cuda.is_available():
+        torch.cuda.set_rng_state(random["cuda"])
+    return progress
+
+
+def _flatten(optimizer: torch.optim.Optimizer) -> tuple[dict[str, torch.Tensor], Any]:
+    state = optimizer.state_dict()
+    tensors = {
+        f"{index}.{name}": value.contiguous()
+        for index, entry in state["state"].items()
+        for name, value in entry.items()
+    }
+    return tensors, [
+        {k: v for k, v in group.items() if k != "params"} for group in state["param_groups"]
+    ]
+
+
+def _unflatten(
+    optimizer: torch.optim.Optimizer, tensors: dict[str, torch.Tensor], groups: Any
+) -> None:
+    state = optimizer.state_dict()
+    entries: dict[int, dict[str, torch.Tensor]] = {}
+    for key, value in tensors.items():
+        index, name = key.split(".", 1)
+        entries.setdefault(int(index), {})[name] = value
+    merged = [
+        {**group, "params": known["params"]}
+        for group, known in zip(groups, state["param_groups"], strict=True)
+    ]
+    optimizer.load_state_dict({"state": entries, "param_groups": merged})
+
+
+def _stage(path: Path) -> Path:
+    staged = path.with_name(f".{path.name}.partial")
+    shutil.rmtree(staged, ignore_errors=True)
+    staged.mkdir(parents=True)
+    return staged
+
+
+def _publish(staged: Path, path: Path) -> None:
+    """Between the two renames a kill leaves ``.old``, which ``recover`` puts back."""
+    old = path.with_name(f".{path.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if path.exists():
+        path.rename(old)
+    staged.rename(path)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def recover(path: Path) -> None:
+    """Undo a replacement of ``path`` that a kill interrupted."""
+    old = path.with_name(f".{path.name}.old")
+    if not path.exists() and old.exists():
+        old.rename(path)

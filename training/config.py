@@ -1,0 +1,260 @@
+"""Recipes: one typed TOML file describes one model from corpus to bundle.
+
+Unknown keys, missing keys and values out of range are errors, all reported together with their
+dotted path.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from service.bundle.schema import SchemaError, parse
+
+__all__ = [
+    "BatchConfig",
+    "DataConfig",
+    "EvaluationConfig",
+    "ExportConfig",
+    "ModelConfig",
+    "OptimConfig",
+    "Recipe",
+    "RecipeError",
+    "TokenizerConfig",
+    "TrainingConfig",
+    "load_recipe",
+]
+
+
+class RecipeError(ValueError):
+    """A recipe that cannot be used; the message lists everything that is wrong with it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """Where the pairs come from. Relative paths are looked up under ``--data-dir``.
+
+    ``tsv``: one pair per line, columns numbered from 0. ``parallel``: two files of the same number
+    of lines (``train`` and ``train_target``). ``dates``: pairs are generated and no file is read. A
+    name that ends in ``.gz`` is gzip.
+    """
+
+    kind: Literal["tsv", "parallel", "dates"]
+    train: str = ""
+    dev: str = ""
+    train_target: str = ""
+    dev_target: str = ""
+    source_column: int = 0
+    target_column: int = 1
+    train_pairs: int = 0  # generated corpora only
+    dev_pairs: int = 0
+    max_characters: int = 1000
+    max_tokens: int = 100
+    licence: str = ""
+    attribution: str = ""
+
+    def validate(self) -> Iterator[str]:
+        if self.kind == "dates":
+            if min(self.train_pairs, self.dev_pairs) < 1:
+                yield "train_pairs and dev_pairs must be at least 1 for a generated corpus"
+        elif not (self.train and self.dev):
+            yield f"train and dev must name files for kind {self.kind!r}"
+        if self.kind == "parallel" and not (self.train_target and self.dev_target):
+            yield "train_target and dev_target must name files for kind 'parallel'"
+        if (
+            self.source_column == self.target_column
+            or min(self.source_column, self.target_column) < 0
+        ):
+            yield "source_column and target_column must be two different columns, counted from 0"
+        if self.max_tokens < 2:
+            yield f"max_tokens must be at least 2, not {self.max_tokens}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenizerConfig:
+    """``sentencepiece``: one vocabulary for both sides, with byte fallback. ``characters``: a
+    character table.
+    """
+
+    kind: Literal["sentencepiece", "characters"] = "sentencepiece"
+    model: Literal["unigram", "bpe"] = "unigram"
+    vocabulary_size: int = 8000
+
+    def validate(self) -> Iterator[str]:
+        if self.kind == "sentencepiece" and self.vocabulary_size < 300:
+            yield (
+                "vocabulary_size must be at least 300 (256 bytes come first), "
+                f"not {self.vocabulary_size}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """The architecture. ``encoder_hidden`` is the width of one direction."""
+
+    cell: Literal["lstm", "gru"] = "lstm"
+    embedding: int = 256
+    encoder_hidden: int = 256
+    encoder_layers: int = 2
+    bidirectional: bool = True
+    decoder_hidden: int = 384
+    decoder_layers: int = 2
+    attention: Literal["none", "dot", "general", "additive"] = "general"
+    attention_width: int = 256  # additive scores only
+    tied_embeddings: bool = True  # source, target and output share one matrix
+    dropout: float = 0.2  # of embeddings and between layers, one mask for all time steps
+    output_dropout: float = 0.2  # of the read-out before the vocabulary
+    word_dropout: float = 0.0  # of whole target words fed to the decoder
+
+    def validate(self) -> Iterator[str]:
+        for name in (
+            "embedding",
+            "encoder_hidden",
+            "encoder_layers",
+            "decoder_hidden",
+            "decoder_layers",
+        ):
+            if getattr(self, name) < 1:
+                yield f"{name} must be at least 1, not {getattr(self, name)}"
+        for name in ("dropout", "output_dropout", "word_dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                yield f"{name} must be in [0, 1), not {getattr(self, name)}"
+        if self.attention == "dot" and self.decoder_hidden != self.memory_width:
+            yield (
+                f"attention 'dot' needs decoder_hidden equal to the memory's width "
+                f"{self.memory_width}, not {self.decoder_hidden}; "
+                "'general' has a matrix between them"
+            )
+
+    @property
+    def memory_width(self) -> int:
+        return self.encoder_hidden * (2 if self.bidirectional else 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchConfig:
+    """A batch holds sentences of about one length, up to ``target_tokens`` padded target tokens."""
+
+    target_tokens: int = 1600
+    max_sentences: int = 512
+
+    def validate(self) -> Iterator[str]:
+        if self.target_tokens < 1 or self.max_sentences < 1:
+            yield "target_tokens and max_sentences must be at least 1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimConfig:
+    """Adam; the rate rises linearly over ``warmup_steps`` and then falls to ``final_rate`` by the
+    schedule.
+    """
+
+    rate: float = 1e-3
+    final_rate: float = 2e-5
+    warmup_steps: int = 400
+    schedule: Literal["constant", "linear", "cosine"] = "cosine"
+    betas: tuple[float, ...] = (0.9, 0.98)
+    clip_norm: float = 1.0
+    label_smoothing: float = 0.1
+    ema_decay: float = 0.999  # 0 = off
+
+    def validate(self) -> Iterator[str]:
+        if not self.rate > 0:
+            yield f"rate must be above 0, not {self.rate}"
+        if not 0 <= self.final_rate <= self.rate:
+            yield f"final_rate must be between 0 and rate, not {self.final_rate}"
+        if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
+            yield f"betas must be two numbers in [0, 1), not {list(self.betas)}"
+        for name in ("label_smoothing", "ema_decay"):
+            if not 0 <= getattr(self, name) < 1:
+                yield f"{name} must be in [0, 1), not {getattr(self, name)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """How long, how precisely, and how often to look at the development set."""
+
+    epochs: int
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    evaluations_per_epoch: int = 1
+    patience: int = 5  # evaluations without a better score before training ends
+    checkpoint_minutes: float = 5.0
+
+    def validate(self) -> Iterator[str]:
+        for name in ("epochs", "evaluations_per_epoch", "patience"):
+            if getattr(self, name) < 1:
+                yield f"{name} must be at least 1, not {getattr(self, name)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationConfig:
+    """What early stopping and the manifest's quality entry measure, and how decoding is done by
+    default.
+    """
+
+    metric: Literal["bleu", "chrf", "exact_match"] = "bleu"
+    beam: int = 5
+    length_normalisation: Literal["none", "average", "gnmt"] = "gnmt"
+    length_penalty: float = 1.0
+    coverage_penalty: float = 0.0
+    max_length_ratio: float = 2.0
+    max_length_offset: int = 10
+    minimum: float = 0.0  # below this, nothing is published
+
+    def validate(self) -> Iterator[str]:
+        if not 1 <= self.beam <= 32:
+            yield f"beam must be in 1..32, not {self.beam}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportConfig:
+    """``int8-static``: weights and activations in 8 bits with calibrated scales
+    (batch-invariant).
+    """
+
+    quantisation: Literal["none", "int8-static"] = "int8-static"
+    calibration_sentences: int = 512
+    max_quality_drop: float = 0.5  # of the metric, fp32 to int8
+    goldens: int = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Everything that decides what a model becomes."""
+
+    name: str
+    source_language: str
+    target_language: str
+    data: DataConfig
+    training: TrainingConfig
+    task: Literal["translation", "transduction"] = "translation"
+    seed: int = 1
+    tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    batches: BatchConfig = field(default_factory=BatchConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    export: ExportConfig = field(default_factory=ExportConfig)
+
+
+def load_recipe(path: Path) -> tuple[Recipe, str]:
+    """The recipe at ``path`` and the SHA-256 of its text, which the manifest records.
+
+    Raises:
+        RecipeError: the file cannot be read, is not TOML, or does not describe a recipe.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        recipe = parse(Recipe, tomllib.loads(text))
+    except OSError as error:
+        raise RecipeError(f"{path}: {error.strerror or error}") from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise RecipeError(f"{path}: not a TOML file: {error}") from None
+    except SchemaError as error:
+        listed = "\n".join(f"  {problem}" for problem in error.problems)
+        raise RecipeError(f"{path}: {len(error.problems)} problem(s)\n{listed}") from None
+    return recipe, hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,41 @@
+"""Scores of a whole development set, each with the signature that says how it was computed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from sacrebleu.metrics import BLEU, CHRF
+
+__all__ = ["Score", "score"]
+
+Metric = Literal["bleu", "chrf", "exact_match"]
+
+
+@dataclass(frozen=True)
+class Score:
+    """One metric over a whole set."""
+
+    metric: Metric
+    value: float  # 0..100, higher is better
+    signature: str
+
+
+def score(metric: Metric, outputs: Sequence[str], references: Sequence[Sequence[str]]) -> Score:
+    """Score ``outputs`` against every reference of each sentence.
+
+    BLEU and chrF are sacreBLEU's with its default settings (cased, 13a tokens), all references
+    counted; exact match is the share of outputs equal to one of their references.
+    """
+    if metric == "exact_match":
+        hits = sum(output in wanted for output, wanted in zip(outputs, references, strict=True))
+        return Score(metric, 100.0 * hits / max(len(outputs), 1), f"exact_match|n:{len(outputs)}")
+    scorer = BLEU() if metric == "bleu" else CHRF()
+    most = max(map(len, references))
+    # sacreBLEU takes one stream per reference number; None where a sentence has fewer.
+    streams = [
+        [wanted[i] if i < len(wanted) else None for wanted in references] for i in range(most)
+    ]
+    result = scorer.corpus_score(list(outputs), streams)
+    return Score(metric, float(result.score), str(scorer.get_signature()))

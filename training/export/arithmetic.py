@@ -1,0 +1,128 @@
+"""How the multiplications of a graph are done: in float32, or in 8 bits with fixed scales.
+
+8 bits: weights get one scale per output column, activations one scale and zero point for each place
+in the model, found by calibration. Nothing in it depends on the rest of the batch, so a sentence
+gets the same bits alone and in any crowd; scales taken from the batch itself (dynamic quantisation)
+do not have that property. The integer product and its rescaling are one kernel of onnxruntime
+(``MatMulIntegerToFloat``).
+
+Shapes: I inputs, O outputs, V vocabulary, E embedding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.export.builder import CONTRIB, GraphBuilder
+
+__all__ = ["Arithmetic", "Float32", "Range", "StaticInt8"]
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Range:
+    """The least and greatest value that was seen at one place; 0 is always inside."""
+
+    low: float
+    high: float
+
+    def union(self, other: Range) -> Range:
+        return Range(min(self.low, other.low), max(self.high, other.high))
+
+
+class Arithmetic(Protocol):
+    """Emits the two operations that hold nearly all weights of a model."""
+
+    def linear(
+        self, graph: GraphBuilder, x: str, weight_OI: Array, bias_O: Array | None, place: str
+    ) -> str:
+        """X W^T + b. ``place`` names the activation ``x``: equal places share its quantisation."""
+        ...
+
+    def lookup(self, graph: GraphBuilder, ids: str, table_VE: Array) -> str:
+        """Rows of an embedding table."""
+        ...
+
+
+class Float32:
+    """As trained."""
+
+    def linear(
+        self, graph: GraphBuilder, x: str, weight_OI: Array, bias_O: Array | None, place: str
+    ) -> str:
+        del place  # nothing is quantised
+        product = graph.op("MatMul", x, graph.constant(weight_OI.T.astype(np.float32), "weight"))
+        if bias_O is None:
+            return product
+        return graph.op("Add", product, graph.constant(bias_O.astype(np.float32), "bias"))
+
+    def lookup(self, graph: GraphBuilder, ids: str, table_VE: Array) -> str:
+        return graph.op("Gather", graph.constant(table_VE.astype(np.float32), "embedding"), ids)
+
+
+class StaticInt8:
+    """8-bit weights; 8-bit activations with the scales of ``ranges``, which maps each place to what
+    was seen there.
+    """
+
+    def __init__(self, ranges: Mapping[str, Range]) -> None:
+        self._ranges = ranges
+        self._quantised: dict[tuple[int, str, str], str] = {}
+
+    def linear(
+        self, graph: GraphBuilder, x: str, weight_OI: Array, bias_O: Array | None, place: str
+    ) -> str:
+        scale, zero = self._activation(graph, place)
+        weight_IO, column_scale_O = _symmetric(weight_OI.T, axis=0)
+        inputs = [
+            self._quantise(graph, x, scale, zero),
+            graph.constant(weight_IO, "weight"),
+            scale,
+            graph.constant(column_scale_O[0], "scale"),
+            zero,
+            "",  # weights are symmetric: their zero point is 0
+            graph.constant(bias_O.astype(np.float32), "bias") if bias_O is not None else "",
+        ]
+        while not inputs[-1]:
+            inputs.pop()
+        return graph.op("MatMulIntegerToFloat", *inputs, domain=CONTRIB)
+
+    def lookup(self, graph: GraphBuilder, ids: str, table_VE: Array) -> str:
+        rows_VE, scale_V1 = _symmetric(table_VE, axis=1)
+        rows = graph.op("Gather", graph.constant(rows_VE, "embedding"), ids)
+        scales = graph.op("Gather", graph.constant(scale_V1, "scale"), ids)
+        return graph.op("Mul", graph.op("Cast", rows, to=1), scales)
+
+    def _activation(self, graph: GraphBuilder, place: str) -> tuple[str, str]:
+        seen = self._ranges[place]
+        # Where a processor without VNNI adds two products in 16 bits they may saturate; onnxruntime
+        # then converts the weights on request (session.x64quantprecision), so the full 8 bits can
+        # be used here.
+        scale = max(seen.high - seen.low, 1e-6) / 255
+        zero = int(np.clip(round(-seen.low / scale), 0, 255))
+        return graph.constant(np.array(scale, np.float32), "scale"), graph.constant(
+            np.array(zero, np.uint8), "zero"
+        )
+
+    def _quantise(self, graph: GraphBuilder, x: str, scale: str, zero: str) -> str:
+        """One quantisation of a value serves all the products that read it."""
+        key = (id(graph), x, scale + zero)
+        if key not in self._quantised:
+            self._quantised[key] = graph.op("QuantizeLinear", x, scale, zero)
+        return self._quantised[key]
+
+
+def _symmetric(values: Array, axis: int) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """int8 values and their scale, one for each slice along ``axis`` (kept as an axis of size
+    1).
+    """
+    scale = np.maximum(np.abs(values).max(axis=axis, keepdims=True), 1e-8).astype(
+        np.float32
+    ) / np.float32(127)
+    return np.clip(np.rint(values / scale), -127, 127).astype(np.int8), scale

@@ -1,0 +1,106 @@
+"""Writing an ONNX graph node by node: values are names, operators are calls.
+
+Built by hand rather than traced, because the serving engine wants exact shapes of things that no
+tracer produces: top-k inside the step, integer arithmetic with fixed scales, a recurrence whose
+weights are shared with nothing else. Parity with torch is checked on every export.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+__all__ = ["CONTRIB", "GraphBuilder", "Shape"]
+
+CONTRIB = "com.microsoft"
+_OPSET, _CONTRIB_OPSET, _IR_VERSION = 21, 1, 10
+_TYPES = {"float32": TensorProto.FLOAT, "int64": TensorProto.INT64, "bool": TensorProto.BOOL}
+
+Shape = Sequence[str | int]
+
+
+class GraphBuilder:
+    """Collects nodes in the order in which they are computed.
+
+    A child (``subgraph``) is the body of a loop: it sees all values of its parent, and its
+    constants live in the outermost graph, where onnxruntime packs them once.
+    """
+
+    def __init__(self, parent: GraphBuilder | None = None) -> None:
+        self._root: GraphBuilder = parent._root if parent else self
+        self._nodes: list[onnx.NodeProto] = []
+        self._inputs: list[onnx.ValueInfoProto] = []
+        self._outputs: list[onnx.ValueInfoProto] = []
+        if parent is None:
+            self._constants: dict[tuple[str, tuple[int, ...], bytes], str] = {}
+            self._initializers: list[onnx.TensorProto] = []
+            self._count = 0
+
+    def subgraph(self) -> GraphBuilder:
+        return GraphBuilder(self)
+
+    def input(self, name: str, dtype: str, shape: Shape) -> str:
+        """Declare an input of the graph, or of the loop's body."""
+        self._inputs.append(helper.make_tensor_value_info(name, _TYPES[dtype], list(shape)))
+        return name
+
+    def output(self, name: str, value: str, dtype: str, shape: Shape) -> None:
+        """Give ``value`` out under ``name``."""
+        self._nodes.append(helper.make_node("Identity", [value], [name]))
+        self._outputs.append(helper.make_tensor_value_info(name, _TYPES[dtype], list(shape)))
+
+    def constant(self, array: NDArray[Any], hint: str = "constant") -> str:
+        """The name of a constant; equal ones are stored once."""
+        array = np.ascontiguousarray(array)
+        key = (str(array.dtype), array.shape, array.tobytes())
+        root = self._root
+        if key not in root._constants:
+            root._constants[key] = self.fresh(hint)
+            root._initializers.append(numpy_helper.from_array(array, root._constants[key]))
+        return root._constants[key]
+
+    def ints(self, *values: int) -> str:
+        """A constant int64 vector."""
+        return self.constant(np.array(values, np.int64), "ints")
+
+    def op(self, kind: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
+        """Add a node with one output and return that output's name."""
+        return self.ops(kind, *inputs, outputs=1, domain=domain, **attributes)[0]
+
+    def ops(
+        self, kind: str, *inputs: str, outputs: int, domain: str = "", **attributes: Any
+    ) -> list[str]:
+        """Add a node with several outputs."""
+        names = [self.fresh(kind.lower()) for _ in range(outputs)]
+        self._nodes.append(helper.make_node(kind, list(inputs), names, domain=domain, **attributes))
+        return names
+
+    def fresh(self, hint: str) -> str:
+        """A name that nothing else has, in this graph or a body of it."""
+        self._root._count += 1
+        return f"{hint}_{self._root._count}"
+
+    def body(self, name: str) -> onnx.GraphProto:
+        """This subgraph, as the attribute of a loop."""
+        return helper.make_graph(self._nodes, name, self._inputs, self._outputs)
+
+    def model(self, name: str) -> bytes:
+        """The finished, checked model, serialised.
+
+        Raises:
+            onnx.checker.ValidationError: the graph is not well formed.
+        """
+        graph = helper.make_graph(
+            self._nodes, name, self._inputs, self._outputs, self._initializers
+        )
+        opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid(CONTRIB, _CONTRIB_OPSET)]
+        model = helper.make_model(
+            graph, opset_imports=opsets, ir_version=_IR_VERSION, producer_name="parley"
+        )
+        onnx.checker.check_model(model)
+        return bytes(model.SerializeToString())

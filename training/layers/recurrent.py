@@ -1,0 +1,102 @@
+"""Recurrent layers: a whole sequence at once for training, one step at a time for decoding, the
+same weights.
+
+Shapes: T time steps, B batch rows, D input features, H hidden units. Time is the first axis.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["BiRecurrent", "Cell", "Recurrent", "State"]
+
+Cell = Literal["lstm", "gru"]
+State = tuple[Tensor, ...]
+"""What a cell carries from step to step, each [B, H]: (h, c) of an LSTM, (h,) of a GRU."""
+
+
+class Recurrent(nn.Module):
+    """One unidirectional layer: LSTM (Hochreiter & Schmidhuber 1997, with forget gate) or GRU (Cho
+    et al. 2014).
+
+    ``states`` is the number of tensors in its state.
+    """
+
+    def __init__(self, cell: Cell, width_in: int, hidden: int) -> None:
+        super().__init__()
+        self.cell = cell
+        self.hidden = hidden
+        self.rnn = nn.LSTM(width_in, hidden) if cell == "lstm" else nn.GRU(width_in, hidden)
+        self._initialise()
+
+    @property
+    def states(self) -> int:
+        return 2 if self.cell == "lstm" else 1
+
+    def forward(self, x_TBD: Tensor, state: State | None = None) -> tuple[Tensor, State]:
+        """Outputs of all steps, [T, B, H], and the state after the last one. No state means
+        zeros.
+        """
+        if self.cell == "lstm":
+            start = None if state is None else (state[0].unsqueeze(0), state[1].unsqueeze(0))
+            y_TBH, (h_1BH, c_1BH) = self.rnn(x_TBD, start)
+            return y_TBH, (h_1BH[0], c_1BH[0])
+        y_TBH, h_1BH = self.rnn(x_TBD, None if state is None else state[0].unsqueeze(0))
+        return y_TBH, (h_1BH[0],)
+
+    def step(self, x_BD: Tensor, state: State) -> tuple[Tensor, State]:
+        """One step of the same recurrence: output [B, H] and the next state."""
+        y_1BH, after = self(x_BD.unsqueeze(0), state)
+        return y_1BH[0], after
+
+    def _initialise(self) -> None:
+        """Orthogonal recurrences keep the norm of the state (Saxe et al. 2014); an LSTM starts by
+        remembering (forget bias 1, Jozefowicz et al. 2015).
+        """
+        for name, weight in self.rnn.named_parameters():
+            if name.startswith("weight_hh"):
+                for gate in weight.data.chunk(weight.shape[0] // self.hidden):
+                    nn.init.orthogonal_(gate)
+            elif name.startswith("weight_ih"):
+                nn.init.xavier_uniform_(weight)
+            else:
+                nn.init.zeros_(weight)
+        if self.cell == "lstm":
+            self.rnn.bias_ih_l0.data[self.hidden : 2 * self.hidden] = (
+                1.0  # gate order: input, forget, cell, output
+            )
+
+
+class BiRecurrent(nn.Module):
+    """A forward and a backward layer, concatenated (Schuster & Paliwal 1997). Padding on the right
+    changes nothing.
+    """
+
+    def __init__(self, cell: Cell, width_in: int, hidden: int, *, bidirectional: bool) -> None:
+        super().__init__()
+        self.ahead = Recurrent(cell, width_in, hidden)
+        self.back = Recurrent(cell, width_in, hidden) if bidirectional else None
+        self.width = hidden * (2 if bidirectional else 1)
+
+    def forward(self, x_TBD: Tensor, lengths_B: Tensor) -> Tensor:
+        """Outputs [T, B, width]; those of padded positions are meaningless and must be masked by
+        the reader.
+        """
+        ahead_TBH, _ = self.ahead(x_TBD)
+        if self.back is None:
+            return ahead_TBH
+        back_TBH, _ = self.back(_reverse(x_TBD, lengths_B))
+        return torch.cat([ahead_TBH, _reverse(back_TBH, lengths_B)], dim=-1)
+
+
+def _reverse(x_TBD: Tensor, lengths_B: Tensor) -> Tensor:
+    """Each row's first ``length`` steps in reverse order; what lies behind them stays behind."""
+    steps = x_TBD.shape[0]
+    if bool((lengths_B == steps).all()):
+        return x_TBD.flip(0)
+    time_T1 = torch.arange(steps, device=x_TBD.device).unsqueeze(1)
+    order_TB = torch.where(time_T1 < lengths_B, lengths_B - 1 - time_T1, time_T1)
+    return x_TBD.gather(0, order_TB.unsqueeze(-1).expand_as(x_TBD))

@@ -1,0 +1,99 @@
+"""The decoder: the tokens so far and the encoded source -> scores of the next token.
+
+The first layer reads the tokens; its output is the query of the attention; the context that comes
+back is concatenated with the state and feeds the layers above and the read-out (the arrangement of
+Wu et al. 2016, section 3, where the bottom layer attends). Nothing flows from the top back into the
+bottom, so in training each layer runs all steps in one fused call; ``step`` runs the same layers
+for one token.
+
+Shapes: B sentences or rows, T target positions, S source positions, E embedding, H hidden, M memory
+width, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from training.config import ModelConfig
+from training.layers import Recurrent, SharedDropout, State, make_attention
+from training.models.encoder import Encoded
+
+__all__ = ["Decoder", "DecoderState"]
+
+
+class DecoderState(NamedTuple):
+    """The recurrent state of each layer, bottom first."""
+
+    layers: tuple[State, ...]
+
+
+class Decoder(nn.Module):
+    """Recurrent layers over the target tokens, the lowest of which attends to the source."""
+
+    def __init__(self, config: ModelConfig, embedding: nn.Embedding, output: nn.Linear) -> None:
+        super().__init__()
+        self.embedding = embedding
+        self.output = output
+        memory, hidden = config.memory_width, config.decoder_hidden
+        widths = [config.embedding] + [hidden + memory] * (config.decoder_layers - 1)
+        self.layers = nn.ModuleList(Recurrent(config.cell, width, hidden) for width in widths)
+        self.attention = make_attention(config)
+        self.bridge = nn.Linear(memory, hidden * self.layers[0].states * config.decoder_layers)
+        self.readout = nn.Linear(hidden + memory, config.embedding)
+        self.dropout = SharedDropout(config.dropout)
+        self.output_dropout = nn.Dropout(config.output_dropout)
+
+    def initial_state(self, encoded: Encoded) -> DecoderState:
+        """Tanh of an affine map of the summary (Bahdanau et al. 2015, appendix A.2.2), for every
+        layer.
+        """
+        per_layer = self.layers[0].states
+        parts = torch.tanh(self.bridge(encoded.summary_BM)).chunk(
+            per_layer * len(self.layers), dim=-1
+        )
+        parts = tuple(part.contiguous() for part in parts)
+        return DecoderState(
+            tuple(parts[i : i + per_layer] for i in range(0, len(parts), per_layer))
+        )
+
+    def forward(
+        self, tokens_BT: Tensor, state: DecoderState, encoded: Encoded
+    ) -> tuple[Tensor, DecoderState, Tensor | None]:
+        """All steps at once, each token given.
+
+        Returns:
+            The read-outs [B, T, E] (``output`` makes scores of them), the state after the last
+            step, and the attention weights [B, T, S] (None with a fixed context).
+        """
+        after: list[State] = []
+        h_TBH, last = self.layers[0](self.dropout(self.embedding(tokens_BT.t())), state.layers[0])
+        after.append(last)
+        context_TBM, weights_BTS = self._context(h_TBH, encoded)
+        for layer, before in zip(list(self.layers)[1:], state.layers[1:], strict=True):
+            h_TBH, last = layer(self.dropout(torch.cat([h_TBH, context_TBM], dim=-1)), before)
+            after.append(last)
+        readout_TBE = torch.tanh(self.readout(torch.cat([h_TBH, context_TBM], dim=-1)))
+        readout_BTE = self.output_dropout(readout_TBE).transpose(0, 1)
+        return readout_BTE, DecoderState(tuple(after)), weights_BTS
+
+    def step(
+        self, tokens_B: Tensor, state: DecoderState, encoded: Encoded
+    ) -> tuple[Tensor, DecoderState, Tensor | None]:
+        """One token: scores [B, V] of the next one (not normalised), the next state, the attention
+        weights [B, S].
+        """
+        readout_B1E, after, weights_B1S = self(tokens_B.unsqueeze(1), state, encoded)
+        scores_BV = self.output(readout_B1E[:, 0])
+        return scores_BV, after, None if weights_B1S is None else weights_B1S[:, 0]
+
+    def _context(self, query_TBH: Tensor, encoded: Encoded) -> tuple[Tensor, Tensor | None]:
+        """The weighted memory, or with no attention the same summary at every step."""
+        if self.attention is None:
+            return encoded.summary_BM.expand(len(query_TBH), -1, -1), None
+        context_BTM, weights_BTS = self.attention(
+            query_TBH.transpose(0, 1), encoded.memory_BSM, encoded.keys_BSX, encoded.mask_BS
+        )
+        return context_BTM.transpose(0, 1), weights_BTS

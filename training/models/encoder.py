@@ -1,0 +1,60 @@
+"""The encoder: source ids -> one memory vector per position, and the summary that the decoder
+starts from.
+
+Shapes: B sentences, S source positions, E embedding, M memory width (both directions together).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from training.config import ModelConfig
+from training.layers import BiRecurrent, SharedDropout
+
+__all__ = ["Encoded", "Encoder"]
+
+
+class Encoded(NamedTuple):
+    """Everything that decoding needs to know of a source sentence."""
+
+    memory_BSM: Tensor
+    keys_BSX: Tensor  # what the attention's score needs of the memory
+    mask_BS: Tensor  # True at real positions
+    summary_BM: Tensor  # the last state of each direction (the context of Sutskever et al. 2014)
+
+
+class Encoder(nn.Module):
+    """A stack of (bi)recurrent layers over the source embeddings."""
+
+    def __init__(self, config: ModelConfig, embedding: nn.Embedding) -> None:
+        super().__init__()
+        self.embedding = embedding
+        widths = [config.embedding] + [config.memory_width] * (config.encoder_layers - 1)
+        self.layers = nn.ModuleList(
+            BiRecurrent(
+                config.cell, width, config.encoder_hidden, bidirectional=config.bidirectional
+            )
+            for width in widths
+        )
+        self.dropout = SharedDropout(config.dropout)
+        self.hidden = config.encoder_hidden
+
+    def forward(self, source_BS: Tensor, lengths_B: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Memory [B, S, M] with zeros at padded positions, its mask [B, S], and the summary [B,
+        M].
+        """
+        x_SBD = self.embedding(source_BS.t())
+        for layer in self.layers:
+            x_SBD = layer(self.dropout(x_SBD), lengths_B)
+        mask_BS = torch.arange(source_BS.shape[1], device=source_BS.device) < lengths_B.unsqueeze(1)
+        memory_BSM = x_SBD.transpose(0, 1) * mask_BS.unsqueeze(-1).to(x_SBD.dtype)
+        return memory_BSM, mask_BS, self._summary(memory_BSM, lengths_B)
+
+    def _summary(self, memory_BSM: Tensor, lengths_B: Tensor) -> Tensor:
+        """The forward layer ends at the last real position, the backward layer at the first."""
+        rows_B = torch.arange(len(lengths_B), device=lengths_B.device)
+        ahead_BH = memory_BSM[rows_B, lengths_B - 1, : self.hidden]
+        return torch.cat([ahead_BH, memory_BSM[:, 0, self.hidden :]], dim=-1)

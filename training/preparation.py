@@ -1,0 +1,92 @@
+"""The first stage: a recipe's corpus read, its tokenizer fitted, its sentences turned into ids.
+
+The tokenizer is fitted once and kept in the run's directory; everything else is made again at each
+start, which takes seconds.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.bundle import SpecialIds, Tokenizer, TokenizerSpec, load_tokenizer
+from service.bundle.schema import dump, parse
+from training.config import Recipe, load_recipe
+from training.data.batches import Example, encode_pairs
+from training.data.corpus import Drops, Pair, Reference, group_references, read_corpus
+from training.data.fitting import SPECIAL_IDS, fit_tokenizer
+
+__all__ = ["Prepared", "prepare"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """What all later stages work on."""
+
+    recipe: Recipe
+    recipe_path: Path
+    recipe_sha256: str
+    run_dir: Path
+    special: SpecialIds
+    tokenizer: Tokenizer
+    tokenizer_spec: TokenizerSpec
+    tokenizer_file: bytes
+    train: list[Example]
+    dev: list[Reference]
+    drops: Drops
+
+    def source_ids(self, text: str) -> NDArray[np.int64]:
+        """Ids of a source sentence, eos included."""
+        return np.array([*self.tokenizer.encode(text), self.special.eos])
+
+
+def prepare(recipe_path: Path, data_dir: Path, run_dir: Path) -> Prepared:
+    """Read, fit, encode.
+
+    Raises:
+        RecipeError: the recipe is not usable.
+        CorpusError: its data is not.
+    """
+    recipe, sha256 = load_recipe(recipe_path)
+    corpus = read_corpus(recipe.data, data_dir, recipe.seed)
+    spec, file = _tokenizer(recipe, sha256, corpus.train, run_dir)
+    tokenizer = load_tokenizer(spec, SPECIAL_IDS, file)
+    train = encode_pairs(
+        corpus.train, tokenizer, SPECIAL_IDS.eos, recipe.data.max_tokens, corpus.drops
+    )
+    return Prepared(
+        recipe=recipe,
+        recipe_path=recipe_path,
+        recipe_sha256=sha256,
+        run_dir=run_dir,
+        special=SPECIAL_IDS,
+        tokenizer=tokenizer,
+        tokenizer_spec=spec,
+        tokenizer_file=file,
+        train=train,
+        dev=group_references(corpus.dev),
+        drops=corpus.drops,
+    )
+
+
+def _tokenizer(
+    recipe: Recipe, sha256: str, pairs: list[Pair], run_dir: Path
+) -> tuple[TokenizerSpec, bytes]:
+    """The run's tokenizer, fitted unless this recipe has done so before."""
+    facts_path = run_dir / "tokenizer" / "spec.json"
+    if facts_path.exists():
+        facts = json.loads(facts_path.read_text())
+        if facts.pop("recipe_sha256") == sha256:
+            spec = parse(TokenizerSpec, facts)
+            return spec, (facts_path.parent / spec.file).read_bytes()
+    spec, file = fit_tokenizer(recipe.tokenizer, pairs, recipe.seed)
+    facts_path.parent.mkdir(parents=True, exist_ok=True)
+    (facts_path.parent / spec.file).write_bytes(file)
+    facts_path.write_text(
+        json.dumps({**dump(spec), "recipe_sha256": sha256}, indent=1)
+    )  # last: it says that all is there
+    return spec, file

@@ -1,0 +1,243 @@
+"""The training loop: batches in, best weights out; it can be killed at any moment and goes on where
+it was.
+
+The position in the data, the optimiser, the moving average and the random state are all in the
+checkpoint, so that a run in two pieces takes the same steps as a run in one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from service.bundle import SpecialIds
+from training.checkpoint import Progress, load_training, recover, save_training, save_weights
+from training.config import Recipe
+from training.data.batches import Batch, BatchSampler
+from training.layers import drop_words
+from training.loss import smoothed_cross_entropy
+from training.models import Seq2Seq
+from training.optim import MovingAverage, Schedule, make_optimizer
+from training.reporting import Reporter
+from training.runtime import choose_device, choose_precision, seed_everything
+
+__all__ = ["Interrupted", "Trainer", "TrainingPlan"]
+
+
+class Interrupted(RuntimeError):
+    """The run was asked to stop; its checkpoint is complete and the same command goes on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingPlan:
+    """What a trainer is given."""
+
+    recipe: Recipe
+    recipe_sha256: str
+    run_dir: Path
+    special: SpecialIds
+    sampler: BatchSampler
+    evaluate: Callable[[Seq2Seq], float]  # the development score of a model, higher is better
+    budget_minutes: float | None = None
+
+
+class Trainer:
+    """Trains ``model`` by a plan. The weights that are evaluated and kept are the moving average's,
+    where there is one.
+    """
+
+    def __init__(self, plan: TrainingPlan, model: Seq2Seq) -> None:
+        self.plan = plan
+        self.device = choose_device()
+        self.precision = choose_precision(plan.recipe.training, self.device)
+        self.model = model.to(self.device)
+        self.average = MovingAverage(self.model, plan.recipe.optim.ema_decay)
+        self.optimizer = make_optimizer(self.model, plan.recipe.optim)
+        self.schedule = Schedule(plan.recipe.optim)
+        self.checkpoints = plan.run_dir / "checkpoints"
+        self.batches_per_epoch = plan.sampler.batches_in(0)
+        self.total_steps = self.batches_per_epoch * plan.recipe.training.epochs
+        self.progress = Progress(recipe_sha256=plan.recipe_sha256)
+
+    def train(self) -> Progress:
+        """Train to the end of the recipe or the budget, or until the score has stopped rising.
+
+        Returns:
+            Where the run ended; the best weights are in ``<run>/checkpoints/best``.
+
+        Raises:
+            Interrupted: SIGINT or SIGTERM came; the checkpoint was written.
+            CheckpointError: there is one, but it is damaged or of another recipe.
+        """
+        seed_everything(self.plan.recipe.seed)
+        recover(self.checkpoints / "last")
+        recover(self.checkpoints / "best")
+        known = load_training(
+            self.checkpoints / "last",
+            self.model,
+            self.average.model,
+            self.optimizer,
+            self.plan.recipe_sha256,
+        )
+        self.progress = known or self.progress
+        with (
+            Reporter(
+                self.plan.run_dir, total_steps=self.total_steps, done_steps=self.progress.step
+            ) as reporter,
+            _signals() as signals,
+        ):
+            if known:
+                reporter.say(
+                    f"going on from step {known.step} ({known.seconds / 60:.1f} minutes trained)"
+                )
+            self._loop(reporter, signals)
+        return self.progress
+
+    def _loop(self, reporter: Reporter, signals: list[int]) -> None:
+        progress, every = self.progress, self._evaluation_interval()
+        saved = time.monotonic()
+        while not self._finished():
+            for batch in self.plan.sampler.epoch(progress.epoch, skip=progress.batch):
+                started = time.monotonic()
+                facts = self._step(batch)
+                elapsed = time.monotonic() - started
+                progress.seconds += elapsed
+                progress.step += 1
+                progress.batch += 1
+                facts |= {
+                    "tokens_per_second": batch.tokens / elapsed,
+                    "epoch": progress.step / self.batches_per_epoch,
+                }
+                reporter.step(progress.step, facts, remaining_seconds=self._remaining_seconds())
+                if progress.step % every == 0 or self._out_of_budget():
+                    self._evaluate(reporter)
+                if (
+                    signals
+                    or time.monotonic() - saved > 60 * self.plan.recipe.training.checkpoint_minutes
+                ):
+                    self._save()
+                    saved = time.monotonic()
+                if signals:
+                    raise Interrupted(
+                        f"stopped at step {progress.step}; the same command goes on from there"
+                    )
+                if self._finished():
+                    break
+            else:
+                progress.epoch, progress.batch = progress.epoch + 1, 0
+        if progress.best_step == 0:
+            self._evaluate(reporter)
+        self._save()
+
+    def _step(self, batch: Batch) -> dict[str, float]:
+        """One optimiser step."""
+        config, progress = self.plan.recipe.optim, self.progress
+        rate = self.schedule.rate(progress.step, self._share_done())
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        batch = Batch(*(getattr(batch, f.name).to(self.device) for f in dataclasses.fields(batch)))
+        self.model.train()
+        target_in_BT = drop_words(
+            batch.target_in_BT, self.plan.recipe.model.word_dropout, self.plan.special.unk
+        )
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            readout_BTE = self.model(batch.source_BS, batch.source_lengths_B, target_in_BT)
+            loss, nll = smoothed_cross_entropy(
+                readout_BTE.flatten(0, 1),
+                self.model.output.weight,
+                self.model.output.bias,
+                batch.target_out_BT.flatten(),
+                smoothing=config.label_smoothing,
+                ignore=self.plan.special.pad,
+            )
+        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves backward untyped
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.average.update(self.model, progress.step)
+        return {"loss": loss.item(), "nll": nll.item(), "gradient_norm": norm.item(), "rate": rate}
+
+    def _evaluate(self, reporter: Reporter) -> None:
+        progress, name = self.progress, self.plan.recipe.evaluation.metric
+        evaluated = self.average.model if self.average.decay else self.model.eval()
+        score = self.plan.evaluate(evaluated)
+        facts = {
+            "epoch": progress.step / self.batches_per_epoch,
+            name: score,
+            "minutes": progress.seconds / 60,
+        }
+        progress.history.append(facts)
+        if progress.best_score is None or score > progress.best_score:
+            progress.best_score, progress.best_step, progress.evaluations_since_best = (
+                score,
+                progress.step,
+                0,
+            )
+            save_weights(self.checkpoints / "best", evaluated, {**facts, "step": progress.step})
+        else:
+            progress.evaluations_since_best += 1
+        reporter.evaluation(progress.step, facts)
+
+    def _save(self) -> None:
+        save_training(
+            self.checkpoints / "last", self.model, self.average.model, self.optimizer, self.progress
+        )
+
+    def _evaluation_interval(self) -> int:
+        return max(1, self.batches_per_epoch // self.plan.recipe.training.evaluations_per_epoch)
+
+    def _share_done(self) -> float:
+        """A budget shortens the schedule, so that the rate has come down when the time is over."""
+        budget = self.plan.budget_minutes
+        by_time = 0.0 if budget is None else self.progress.seconds / (60 * budget)
+        return max(by_time, self.progress.step / self.total_steps)
+
+    def _remaining_seconds(self) -> float:
+        by_steps = (
+            (self.total_steps - self.progress.step)
+            * self.progress.seconds
+            / max(self.progress.step, 1)
+        )
+        budget = self.plan.budget_minutes
+        return by_steps if budget is None else min(by_steps, 60 * budget - self.progress.seconds)
+
+    def _out_of_budget(self) -> bool:
+        budget = self.plan.budget_minutes
+        return budget is not None and self.progress.seconds >= 60 * budget
+
+    def _finished(self) -> bool:
+        progress = self.progress
+        return (
+            progress.step >= self.total_steps
+            or self._out_of_budget()
+            or progress.evaluations_since_best >= self.plan.recipe.training.patience
+        )
+
+
+@contextmanager
+def _signals() -> Iterator[list[int]]:
+    """Collect SIGINT and SIGTERM instead of dying in the middle of a step; a second one does its
+    usual work.
+    """
+    caught: list[int] = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def note(number: int, _frame: object) -> None:
+        caught.append(number)
+        signal.signal(number, before[number] or signal.SIG_DFL)
+
+    for number in before:
+        signal.signal(number, note)
+    try:
+        yield caught
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
