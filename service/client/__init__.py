@@ -1,0 +1,15 @@
+"""Parley from Python: a blocking client, an asyncio client, one set of errors.
+
+    from service.client import Client
+
+    with Client("127.0.0.1:50051") as parley:
+        print(parley.translate("Wo ist der Bahnhof?").translated_text)
+
+The stubs under `service.rpc.pb` do the same for whoever prefers plain gRPC.
+"""
+
+from service.client.asynchronous import AsyncClient
+from service.client.blocking import Client
+from service.client.messages import CallFailed, Options
+
+__all__ = ["AsyncClient", "CallFailed", "Client", "Options"]
