@@ -94,7 +94,8 @@ serve: $(SERVICE_READY)  ## run the server on the shipped model; Ctrl-C drains a
 # --- tests -------------------------------------------------------------------------------------------------------------
 
 .PHONY: test test-service test-training
-test: test-service test-training  ## every test: the service where torch is absent, then training
+test: $(DEV_READY) $(TRAIN_READY)  ## every test: the service where torch is absent, then training
+	@$(MAKE) --keep-going test-service test-training
 
 test-service: $(DEV_READY)
 	@echo "== service suite (without torch)"
@@ -111,16 +112,21 @@ bench: $(SERVICE_READY)  ## the benchmarks under tests/benchmarks, one after the
 
 # --- checks ------------------------------------------------------------------------------------------------------------
 
-.PHONY: check format lint types floors stubs-fresh
-check: lint types floors stubs-fresh  ## format, lint, types, import floors, generated code fresh
+.PHONY: check format format-check lint types-service types-training floors stubs-fresh
+check: $(DEV_READY) $(TRAIN_READY)  ## format, lint, types, import floors, generated code fresh
+	@$(MAKE) --keep-going format-check lint types-service types-training floors stubs-fresh
 	@echo "check: all good"
 
-lint: $(DEV_READY)
+format-check: $(DEV_READY)
 	@echo "== format"; $(VENV)/bin/ruff format --check .
+
+lint: $(DEV_READY)
 	@echo "== lint"; $(VENV)/bin/ruff check .
 
-types: $(DEV_READY) $(TRAIN_READY)
+types-service: $(DEV_READY)
 	@echo "== types of the service"; $(VENV)/bin/mypy service
+
+types-training: $(TRAIN_READY)
 	@echo "== types of training"; $(TRAIN)/bin/mypy training
 
 floors: $(DEV_READY)
