@@ -101,19 +101,16 @@ class WaitingRoom(Generic[A]):
     def __init__(self, limits: EngineLimits) -> None:
         self._limits = limits
         self._places: list[_Place[A]] = []
+        self.rows = 0  # the sum of their widths
         self._first_deadline = float("inf")
         self._held_since: float | None = None
 
     def __len__(self) -> int:
         return len(self._places)
 
-    @property
-    def rows(self) -> int:
-        """The sum of their widths."""
-        return sum(p.applicant.width for p in self._places)
-
     def add(self, applicant: A) -> None:
         """Queue by urgency, then by arrival."""
+        self.rows += applicant.width
         urgency = applicant.arrived + self._limits.horizon_seconds
         if applicant.deadline is not None:
             urgency = min(urgency, applicant.deadline)
@@ -126,11 +123,9 @@ class WaitingRoom(Generic[A]):
 
     def remove(self, condemned: Callable[[A], bool]) -> list[A]:
         """Take out every applicant that `condemned` is true of."""
-        removed = [p.applicant for p in self._places if condemned(p.applicant)]
-        if removed:
-            gone = {a.key for a in removed}
-            self._places = [p for p in self._places if p.applicant.key not in gone]
-        return removed
+        removed = [p for p in self._places if condemned(p.applicant)]
+        self._take_out(removed)
+        return [p.applicant for p in removed]
 
     def expire(self, now: float) -> list[A]:
         """Take out those whose deadline has passed. Costs nothing before the first deadline."""
@@ -152,9 +147,16 @@ class WaitingRoom(Generic[A]):
         self._held_since = None
         for place, overtakes in passed:
             place.overtaken += overtakes
-        taken = {p.applicant.key for p in chosen}
-        self._places = [p for p in self._places if p.applicant.key not in taken]
+        self._take_out(chosen)
         return [p.applicant for p in chosen]
+
+    def _take_out(self, leaving: list[_Place[A]]) -> None:
+        self.rows -= sum(p.applicant.width for p in leaving)
+        if leaving and self._places[len(leaving) - 1] is leaving[-1]:  # the very first: as usual
+            del self._places[: len(leaving)]
+        elif leaving:
+            gone = {id(p) for p in leaving}
+            self._places = [p for p in self._places if id(p) not in gone]
 
     def _choose(self, room: Room) -> tuple[list[_Place[A]], list[tuple[_Place[A], int]]]:
         chosen: list[_Place[A]] = []

@@ -119,8 +119,9 @@ class Engine:
                 self._check_alive()
                 now = self._clock()
                 futures = [self._enter(request, now) for request in requests]
-            while not all(f.done() for f in futures):
-                self._turn()
+            for future in futures:
+                while not future.done():
+                    self._turn()
         return [f.result() for f in futures]
 
     def stop(self, drain_seconds: float = 0.0) -> bool:

@@ -39,7 +39,9 @@ class Memories:
         self.places_B: Ints = np.empty(0, np.int64)
         self._positions = 0
 
-    def add(self, lengths: Sequence[int], memories: Mapping[str, Sequence[Tensor] | Tensor]) -> None:
+    def add(
+        self, lengths: Sequence[int], memories: Mapping[str, Sequence[Tensor] | Tensor]
+    ) -> None:
         """Take in sources: `memories` has, by name, one tensor [positions >= length, ...] for each."""
         free = np.setdiff1d(np.arange(len(self.lengths_M)), self.places_B)
         if len(free) < len(lengths) or max(lengths) > self._positions:
@@ -81,7 +83,9 @@ class Memories:
         slots[slot_R] = rows
         return slots.reshape(-1, width), slot_R
 
-    def _rebuild(self, extra: int, longest: int, like: Mapping[str, Sequence[Tensor] | Tensor]) -> None:
+    def _rebuild(
+        self, extra: int, longest: int, like: Mapping[str, Sequence[Tensor] | Tensor]
+    ) -> None:
         """Make everything anew, the sources in order and `extra` empty places behind them."""
         kept = len(self.places_B)
         lengths_B = self.lengths_M[self.places_B]

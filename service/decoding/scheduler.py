@@ -45,6 +45,7 @@ class Scheduler:
         self._trail = Trail()
         self._first_deadline = float("inf")
         self._aligning = 0
+        self.reserved_rows = 0  # set aside for the seated: the sum of their widths
         # As the stepper counts them: sources it holds, and rows of its last step plus fresh ones.
         self._held_sources = 0
         self._held_rows = 0
@@ -68,11 +69,6 @@ class Scheduler:
     def rows(self) -> int:
         """Rows that the next step has, as things stand."""
         return sum(len(c.tokens_R) for c in self._cohorts.values())
-
-    @property
-    def reserved_rows(self) -> int:
-        """Rows set aside for the seated: the sum of their widths."""
-        return sum(s.width for s in self._seated.values())
 
     def sequence(self, key: int, request: DecodeRequest, now: float) -> Sequence:
         """A request as it enters the engine. Keys must ascend."""
@@ -111,6 +107,7 @@ class Scheduler:
             self._seated[sequence.key] = sequence
             self._born[sequence.key] = self._trail.next_step
             self._aligning += sequence.request.alignments
+            self.reserved_rows += sequence.width
             if sequence.deadline is not None:
                 self._first_deadline = min(self._first_deadline, sequence.deadline)
             by_width.setdefault(sequence.width, []).append(index)
@@ -182,7 +179,7 @@ class Scheduler:
         """Give up everybody seated, after a failed step; the stepper is to be reset."""
         lost = list(self._seated.values())
         self._seated, self._born, self._cohorts, self._fresh = {}, {}, {}, []
-        self._held_sources = self._held_rows = self._aligning = 0
+        self._held_sources = self._held_rows = self._aligning = self.reserved_rows = 0
         self._trail = Trail()
         return lost
 
@@ -210,6 +207,7 @@ class Scheduler:
     def _forget(self, sequence: Sequence) -> None:
         del self._seated[sequence.key], self._born[sequence.key]
         self._aligning -= sequence.request.alignments
+        self.reserved_rows -= sequence.width
 
     def _tidy(self) -> None:
         self._cohorts = {w: c for w, c in self._cohorts.items() if c.sequences}

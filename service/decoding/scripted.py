@@ -42,6 +42,11 @@ class ScriptedStepper:
         self._prefixes: list[Tokens] = []  # of the rows of the last step, then of fresh rows
         self._cache: dict[tuple[Tokens, Tokens], NDArray[np.float32]] = {}
 
+    @property
+    def held_sources(self) -> list[Tokens]:
+        """What is held for sources that have not left."""
+        return list(self._sources)
+
     def join(self, sources: Sequence[Tokens]) -> None:
         """Hold the sources; each has a fresh row with nothing before it."""
         self._sources += sources

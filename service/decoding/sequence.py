@@ -14,6 +14,10 @@ from service.decoding.request import (
 from service.decoding.stepper import Floats, Ints
 
 
+# Plain lists, made when a step is first read: an item of a list costs a fraction of one of an array.
+_Lists = tuple[list[int], list[int], list[float]]
+
+
 @dataclass(frozen=True, slots=True)
 class Ended:
     """A finished hypothesis, not yet spelt out: where its last token came from."""
@@ -81,10 +85,13 @@ class Sequence:
 
 @dataclass(slots=True)
 class _Step:
+    """The rows of one step: token fed, row it continues (`None`: the same), log-probability of the token."""
+
     tokens_R: Ints
     parents_R: Ints | None
     log_probs_R: Floats
     attended_R: Ints | None = None
+    lists: _Lists | None = None
 
 
 class Trail:
@@ -117,22 +124,28 @@ class Trail:
     def read(self, ended: Ended, *, alignment: bool) -> Hypothesis:
         """Spell out a finished hypothesis."""
         tokens, log_probs, attended = [ended.token], [ended.token_log_prob], []
-        row, position = ended.row, ended.step - self._first
-        for remaining in range(ended.length - 1, -1, -1):
-            step = self._steps[position]
+        row, last = ended.row, ended.step - self._first
+        for step in reversed(self._steps[last - ended.length + 1 : last + 1]):
             if alignment and step.attended_R is not None:
-                attended.append(int(step.attended_R.item(row)))
-            if remaining:
-                tokens.append(step.tokens_R.item(row))
-                log_probs.append(step.log_probs_R.item(row))
-                row = row if step.parents_R is None else step.parents_R.item(row)
-                position -= 1
+                attended.append(int(step.attended_R[row]))
+            tokens_R, parents_R, log_probs_R = step.lists or _spell_out(step)
+            tokens.append(tokens_R[row])
+            log_probs.append(log_probs_R[row])
+            row = parents_R[row]
+        # The last read was what a fresh row is fed: bos. And eos is no part of the text.
         stopped = int(ended.reason is FinishReason.STOP)
         return Hypothesis(
-            tokens=tuple(reversed(tokens[stopped:])),
+            tokens=tuple(reversed(tokens[stopped:-1])),
             log_prob=ended.log_prob,
             score=ended.score,
-            token_log_probs=tuple(reversed(log_probs)),
+            token_log_probs=tuple(reversed(log_probs[:-1])),
             alignment=tuple(reversed(attended[stopped:])),
             finish_reason=ended.reason,
         )
+
+
+def _spell_out(step: _Step) -> _Lists:
+    tokens = step.tokens_R.tolist()
+    parents = list(range(len(tokens))) if step.parents_R is None else step.parents_R.tolist()
+    step.lists = (tokens, parents, step.log_probs_R.tolist())
+    return step.lists
