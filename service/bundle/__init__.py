@@ -1,8 +1,7 @@
 """The bundle: the contract between those who train a model and those who serve it.
 
 A bundle is the directory ``<model>/<version>/``: a manifest, two ONNX graphs, a tokenizer and
-goldens. This package is its one specification: it reads, checks and writes bundles, with the
-standard library, numpy-free, and SentencePiece.
+goldens. This package is its one specification: it reads, checks and writes bundles.
 """
 
 from service.bundle.errors import BundleError

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from service.bundle.errors import BundleError
-from service.bundle.manifest import SpecialIds, TokenizerSpec
+from service.bundle.manifest import SpecialIds, TokenizerSpec, strict_json
 from service.bundle.schema import SchemaError, dump, parse
 from service.bundle.surrogates import without_surrogates
 
@@ -64,10 +64,10 @@ class CharacterTokenizer:
             BundleError: with everything that is wrong with it.
         """
         try:
-            pieces = list(parse(_Table, json.loads(data)).pieces)
+            pieces = list(parse(_Table, strict_json(data)).pieces)
         except SchemaError as error:
             raise BundleError(spec.file, error.problems) from None
-        except (ValueError, RecursionError) as error:
+        except ValueError as error:
             raise BundleError(spec.file, [f"is no character table: {error}"]) from None
         problems = list(_table_problems(pieces, special_ids))
         if len(pieces) != spec.vocabulary_size:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -53,8 +53,9 @@ def check_contents(manifest: Manifest, read: Callable[[str], bytes | None]) -> C
     )
     data = read(GOLDENS_FILE)
     goldens = None if data is None else _attempt(parse_goldens, data, problems)
-    if goldens is not None:
-        problems.extend(_out_of_vocabulary(goldens, manifest.tokenizer.vocabulary_size))
+    if goldens is not None and tokenizer is not None:
+        for golden in goldens:
+            problems.extend(_misfits(golden, manifest, tokenizer))
     return Checked(tokenizer=tokenizer, goldens=goldens, problems=tuple(problems))
 
 
@@ -70,10 +71,14 @@ def _attempt(make: Callable[[bytes], T], data: bytes, problems: list[str]) -> T 
         return None
 
 
-def _out_of_vocabulary(goldens: tuple[Golden, ...], vocabulary_size: int) -> list[str]:
-    return [
-        f"{GOLDENS_FILE}: the golden {golden.source[:60]!r} has a token outside the vocabulary "
-        f"of {vocabulary_size}"
-        for golden in goldens
-        if not all(0 <= token < vocabulary_size for h in golden.hypotheses for token in h.tokens)
-    ]
+def _misfits(golden: Golden, manifest: Manifest, tokenizer: Tokenizer) -> Iterator[str]:
+    """How a golden goes beyond what its model was made for."""
+    where = f"{GOLDENS_FILE}: the golden {golden.source[:60]!r}"
+    size, limits = manifest.tokenizer.vocabulary_size, manifest.limits
+    if not all(0 <= token < size for answer in golden.hypotheses for token in answer.tokens):
+        yield f"{where} has a token outside the vocabulary of {size}"
+    if golden.max_length > limits.max_target_tokens:
+        yield f"{where} allows {golden.max_length} tokens, the model {limits.max_target_tokens}"
+    source_tokens = len(tokenizer.encode(golden.source)) + 1
+    if source_tokens > limits.max_source_tokens:
+        yield f"{where} has {source_tokens} tokens, the model takes {limits.max_source_tokens}"

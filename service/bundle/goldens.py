@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from service.bundle.errors import BundleError
+from service.bundle.manifest import strict_json
 from service.bundle.names import GOLDENS_FILE
 from service.bundle.records import MAX_BEAM
 from service.bundle.schema import SchemaError, dump, parse
@@ -95,10 +96,10 @@ def parse_goldens(data: bytes, *, path: str = GOLDENS_FILE) -> tuple[Golden, ...
     problems: list[str] = []
     for number, line in lines:
         try:
-            goldens.append(parse(Golden, json.loads(line)))
+            goldens.append(parse(Golden, strict_json(line)))
         except SchemaError as error:
             problems.extend(f"line {number}: {problem}" for problem in error.problems)
-        except (ValueError, RecursionError) as error:
+        except ValueError as error:
             problems.append(f"line {number}: is no JSON: {error}")
     if not problems and not any(golden.beam == 1 for golden in goldens):
         problems.append("has no greedy golden (beam 1)")

@@ -27,6 +27,7 @@ from service.bundle.graphs import (
 from service.bundle.names import (
     GOLDENS_FILE,
     MANIFEST_FILE,
+    MAX_VERSION,
     OPTIONAL_FILES,
     is_language,
     is_model_name,
@@ -63,6 +64,7 @@ __all__ = [
     "dump_manifest",
     "load_manifest",
     "parse_manifest",
+    "strict_json",
 ]
 
 FORMAT_VERSION = 1
@@ -111,8 +113,8 @@ class Manifest:
             yield f"format_version: must be {FORMAT_VERSION}, not {self.format_version}"
         if not is_model_name(self.name):
             yield f"name: {self.name[:100]!r} is no plain name of letters, digits, '.', '_' and '-'"
-        if self.version < 1:
-            yield f"version: must be at least 1, not {self.version}"
+        if not 1 <= self.version <= MAX_VERSION:
+            yield f"version: must be between 1 and {MAX_VERSION}, not {self.version}"
         for key in ("source_language", "target_language"):
             if not is_language(getattr(self, key)):
                 yield f"{key}: {getattr(self, key)[:100]!r} is no well-formed BCP-47 tag"
@@ -159,8 +161,8 @@ def parse_manifest(data: bytes, *, path: str | Path = MANIFEST_FILE) -> Manifest
         BundleError: with everything that is wrong with it.
     """
     try:
-        plain = json.loads(data, parse_constant=_refuse_constant, object_pairs_hook=_unique_keys)
-    except (ValueError, RecursionError) as error:
+        plain = strict_json(data)
+    except ValueError as error:
         raise BundleError(path, [f"is no JSON: {error}"]) from None
     found = (
         plain.get("format_version", FORMAT_VERSION) if isinstance(plain, dict) else FORMAT_VERSION
@@ -196,6 +198,22 @@ def load_manifest(path: str | Path) -> Manifest:
     if len(data) > MAX_MANIFEST_BYTES:
         raise BundleError(file, [f"is larger than {MAX_MANIFEST_BYTES} bytes"])
     return parse_manifest(data, path=file)
+
+
+def strict_json(data: bytes) -> Any:
+    """What JSON says, if it says it clearly: finite numbers, text fit for UTF-8, no key twice.
+
+    Raises:
+        ValueError: if it does not.
+    """
+    try:
+        plain = json.loads(data, parse_constant=_refuse_constant, object_pairs_hook=_unique_keys)
+        json.dumps(plain, ensure_ascii=False, allow_nan=False).encode()
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    except UnicodeError as error:
+        raise ValueError(f"text that is not Unicode: {error}") from None
+    return plain
 
 
 def _refuse_constant(name: str) -> NoReturn:

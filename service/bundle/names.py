@@ -8,6 +8,7 @@ from pathlib import Path
 __all__ = [
     "GOLDENS_FILE",
     "MANIFEST_FILE",
+    "MAX_VERSION",
     "OPTIONAL_FILES",
     "TEMPORARY_PREFIX",
     "is_file_name",
@@ -28,6 +29,7 @@ TEMPORARY_PREFIX = ".tmp-"
 _MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 _VERSION = re.compile(r"[1-9][0-9]{0,17}")
+MAX_VERSION = 10**18 - 1
 # RFC 5646, section 2.1, without the grandfathered tags: language, script, region, variants,
 # extensions, private use.
 _LANGUAGE = re.compile(

@@ -27,6 +27,7 @@ __all__ = [
 
 MAX_BEAM = 32
 MAX_LENGTH = 1 << 16
+MAX_SEED = (1 << 63) - 1
 MAX_VOCABULARY = 1 << 20
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -145,8 +146,8 @@ class Quality:
             yield "metric: must not be empty"
         if not math.isfinite(self.value):
             yield f"value: must be a finite number, not {self.value}"
-        if self.beam < 1:
-            yield f"beam: must be at least 1, not {self.beam}"
+        if not 1 <= self.beam <= MAX_LENGTH:
+            yield _out_of_range("beam", 1, MAX_LENGTH, self.beam)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -170,6 +171,8 @@ class Provenance:
         """Yield one sentence for each rule that does not hold."""
         if not _SHA256.fullmatch(self.recipe_sha256):
             yield f"recipe_sha256: {self.recipe_sha256[:70]!r} is no SHA-256 in lower-case hex"
+        if not 0 <= self.seed <= MAX_SEED:
+            yield _out_of_range("seed", 0, MAX_SEED, self.seed)
         if not (math.isfinite(self.duration_minutes) and self.duration_minutes >= 0):
             yield f"duration_minutes: must be 0 or more, not {self.duration_minutes}"
         if not _is_moment(self.created):

@@ -169,6 +169,22 @@ def test_goldens_outside_the_vocabulary_are_refused(bundle: Path) -> None:
     assert "has a token outside the vocabulary" in str(refusal(bundle))
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (b'"max_length": 12', b'"max_length": 1000000000', "allows 1000000000 tokens"),
+        (b'"source": "abc"', b'"source": "' + b"a" * 64 + b'"', "has 65 tokens"),
+    ],
+)
+def test_goldens_beyond_the_limits_of_the_model_are_refused(
+    bundle: Path, old: bytes, new: bytes, expected: str
+) -> None:
+    """They would keep a server busy for as long as they like before it could say no."""
+    rewrite(bundle, "goldens.jsonl", (bundle / "goldens.jsonl").read_bytes().replace(old, new))
+
+    assert expected in str(refusal(bundle))
+
+
 def test_sizes_are_bounded_before_anything_is_read(bundle: Path) -> None:
     found = refusal(bundle, limits=BundleLimits(graph=100, tokenizer=10, other=5))
 

@@ -2,6 +2,7 @@
 
 import io
 import unicodedata
+from typing import Any
 
 import pytest
 import sentencepiece
@@ -26,10 +27,10 @@ SENTENCES = [
 ]
 
 
-def fit(**options: object) -> bytes:
+def fit(**options: Any) -> bytes:
     """A small SentencePiece model."""
     model = io.BytesIO()
-    defaults = {
+    defaults: dict[str, Any] = {
         "vocab_size": 300,
         "hard_vocab_limit": False,
         "byte_fallback": True,
