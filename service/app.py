@@ -11,10 +11,12 @@ import contextlib
 import logging
 import os
 import signal
+import sys
 import time
 from dataclasses import dataclass, field
-from importlib import metadata
+from typing import NoReturn
 
+from service import __version__
 from service.decoding import EngineLimits
 from service.errors import SettingsError
 from service.logs import facts
@@ -43,14 +45,18 @@ async def serve(settings: Settings) -> int:
         raise SettingsError([f"--models {settings.models} is not a directory"])
     server = assemble(settings)
     stop = _StopSignals(asyncio.get_running_loop())
+    code = 1
     try:
         await server.start()
         name = await stop.wait()
         log.info("draining; a second signal ends at once", extra=facts(signal=name))
-        return await server.drain(pause=name != "SIGINT")  # nobody's load balancer sent a Ctrl-C
+        code = await server.drain(pause=name != "SIGINT")  # nobody's load balancer sent a Ctrl-C
     finally:
-        await server.close()
+        if not await server.close():
+            log.warning("a load or a decoding thread did not end; leaving it behind")
+            _end_at_once(code)
         stop.close()
+    return code
 
 
 def assemble(settings: Settings) -> "Server":
@@ -105,7 +111,7 @@ class Health:
         self.rpc.set_serving(LIVENESS, not self.manager.ailments())
         if self.draining:
             return
-        ready, models = self.manager.is_ready(), self.manager.ready_models()
+        ready, models = self._is_ready(), self.manager.ready_models()
         self.rpc.set_serving(READINESS, ready)
         for name in self._models | set(models):
             self.rpc.set_serving(name, models.get(name, False))
@@ -113,6 +119,10 @@ class Health:
         if ready != self._was_ready:
             log.info("ready for traffic" if ready else "not ready for traffic")
         self._was_ready = ready
+
+    def _is_ready(self) -> bool:
+        # What is about to be restarted should not get traffic until then.
+        return self.manager.is_ready() and not self.manager.ailments()
 
     def alive(self) -> Verdict:
         """/livez: this answers, so the loop beats; do the other threads?"""
@@ -123,7 +133,7 @@ class Health:
         """/readyz, with one line for every version that is or could be serving."""
         if self.draining:
             return Verdict(ok=False, text="draining\n")
-        ready = self.manager.is_ready()
+        ready = self._is_ready()
         lines = [
             f"{each.name}/{each.version} {each.state}{' (serving)' if each.serving else ''}"
             for each in self.manager.list()
@@ -173,7 +183,7 @@ class Server:
                 http=self.http_address or "off",
                 models=self._settings.models,
                 threads=self._threads,
-                version=_version(),
+                version=__version__,
             ),
         )
 
@@ -192,13 +202,14 @@ class Server:
         log.info("drained", extra=facts(seconds=seconds))
         return 0
 
-    async def close(self) -> None:
-        """End whatever still runs; does nothing to what never started."""
+    async def close(self) -> bool:
+        """End whatever still runs; returns False when a thread had to be left behind."""
         if self._heart is not None:
             self._heart.cancel()
         await self._rpc.stop(0)
-        await asyncio.to_thread(self._manager.stop)
+        ended = await asyncio.to_thread(self._manager.stop)
         await self._monitor.stop()
+        return ended
 
     async def _beat(self) -> None:
         """Look after liveness, which changes without anything being loaded or unloaded."""
@@ -230,12 +241,14 @@ class _StopSignals:
             self._first.set_result(signal.Signals(number).name)
             return
         log.warning("second signal: ending at once")
-        logging.shutdown()
-        os._exit(1)  # not sys.exit: threads in the middle of a step would hold it up
+        _end_at_once(1)
 
 
-def _version() -> str:
-    try:
-        return metadata.version("parley")
-    except metadata.PackageNotFoundError:
-        return "unknown"
+def _end_at_once(code: int) -> NoReturn:
+    """End the process without waiting for threads that are inside onnxruntime.
+
+    An orderly exit would tear the interpreter down under them, which may crash it.
+    """
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(code)

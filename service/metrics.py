@@ -26,6 +26,8 @@ from prometheus_client.core import CounterMetricFamily
 from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.registry import Collector
 
+from service import __version__
+
 # A step takes 0.2-10 ms and a sentence 5-500 ms, so the fine buckets are where those lie.
 STEP_BUCKETS = (0.0002, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.05, 0.1, 0.5)
 WAIT_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
@@ -80,10 +82,6 @@ class StepFacts(Protocol):
 
     @property
     def rows(self) -> int: ...
-    @property
-    def joined(self) -> int: ...
-    @property
-    def finished(self) -> int: ...
     @property
     def cancelled(self) -> int: ...
     @property
@@ -144,7 +142,7 @@ class Metrics:
             registry=registry,
         )
         info.labels(
-            _version_of("parley"),
+            __version__,
             ".".join(map(str, sys.version_info[:3])),
             _version_of("onnxruntime"),
             _version_of("grpcio"),

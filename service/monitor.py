@@ -6,6 +6,7 @@ is stuck cannot answer /livez, which is just what the probe wants to know.
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -73,7 +74,7 @@ class Monitor:
                 self._accept, address.host, address.port, limit=_HEAD_LIMIT
             )
         except OSError as error:
-            raise ListenError(str(address), listen_problem(error)) from error
+            raise ListenError(str(address), _problem(error)) from error
         return Address(address.host, self._server.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
@@ -137,9 +138,11 @@ class Monitor:
                 return _plain(HTTPStatus.NOT_FOUND, "no such page; see /\n")
 
 
-def listen_problem(error: OSError) -> str:
-    """Why an address cannot be opened, in words for whoever chose it."""
-    return (error.strerror or str(error)).lower()
+def _problem(error: OSError) -> str:
+    """Why an address cannot be opened, in the words of the system alone; asyncio adds its own."""
+    number = error.errno or 0  # negative for a name that does not resolve
+    reason = os.strerror(number) if number > 0 else error.strerror or str(error)
+    return f"{reason}; is another server running there?" if "in use" in reason else reason
 
 
 def _parse(head: bytes) -> _Request:

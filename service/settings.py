@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from service.errors import SettingsError
 
@@ -29,7 +29,8 @@ _SERVICE_LINK = re.compile(
 )
 
 
-class Address(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Address:
     """Where to listen. Port 0 asks the system for a free one."""
 
     host: str

@@ -61,8 +61,6 @@ def run(args: argparse.Namespace) -> int:
     except ParleyError as error:
         _complain(error.message)
         return 1
-    except KeyboardInterrupt:  # before the server could take the signal
-        return 1
 
 
 def _serve(settings: Settings) -> int:

@@ -200,7 +200,11 @@ class MeteredEngine:
 
     def decode(self, requests: Sequence[DecodeRequest]) -> Sequence[DecodeResult]:
         """As `Engine.decode`."""
-        return self._engine.decode(requests)
+        results = self._engine.decode(requests)
+        if self._meter.metrics is not None:
+            for result in results:
+                self._meter.metrics.result(result)
+        return results
 
     def _record(self, future: Future[DecodeResult]) -> None:
         if self._meter.metrics is None or future.cancelled():

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from service.bundle import BundleError, Manifest
-from service.errors import InvalidArgument, NotFound
+from service.errors import InvalidArgument, NotFound, ParleyError
 from service.logs import facts
 from service.metrics import Metrics
 from service.registry.catalog import Catalog, Entry
@@ -24,8 +24,6 @@ from service.registry.watcher import Watcher
 from service.translation import Translator
 
 log = logging.getLogger(__name__)
-
-_JOIN_SECONDS = 5.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -137,15 +135,20 @@ class Manager:
             self._thread = threading.Thread(target=self._run, name="parley-registry", daemon=True)
             self._thread.start()
 
-    def stop(self, drain_seconds: float = 0.0) -> None:
-        """End the thread and every engine; requests still running there get `drain_seconds`."""
+    def stop(self, drain_seconds: float = 0.0, patience_seconds: float = 5.0) -> bool:
+        """End the thread and every engine; requests still running there get `drain_seconds`.
+
+        Returns False when something did not end within `patience_seconds`: a load in progress, or
+        an engine that is stuck. Such threads are left behind, and the process should not wait for
+        them.
+        """
         self._stopping.set()
+        ended = True
         if self._thread is not None:
-            # A load in progress is left behind: the thread is a daemon and holds nothing on disk.
-            self._thread.join(_JOIN_SECONDS)
+            self._thread.join(patience_seconds)
+            ended = not self._thread.is_alive()
         with self._lock:
             loaded = [each.loaded for each in self._catalog.entries() if each.loaded is not None]
-        # Each on a daemon thread of its own: an engine that is stuck must not keep us from ending.
         closing = [
             threading.Thread(target=each.close, args=(drain_seconds,), daemon=True)
             for each in loaded
@@ -153,7 +156,8 @@ class Manager:
         for thread in closing:
             thread.start()
         for thread in closing:
-            thread.join(drain_seconds + _JOIN_SECONDS)
+            thread.join(drain_seconds + patience_seconds)
+        return ended and not any(thread.is_alive() for thread in closing)
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -219,7 +223,7 @@ class Manager:
         elif isinstance(error, GoldensFailed):
             label = "goldens"
             self._metrics.golden_failures.labels(entry.name).inc(error.failed)
-        else:
+        elif not isinstance(error, ParleyError):
             reason = f"{type(error).__name__}: {reason}"
         with self._lock:
             entry.reason = reason
@@ -230,7 +234,7 @@ class Manager:
         log.error(
             "refused; it is tried again when its directory changes",
             extra=_of(entry, serving=serving.version if serving else "none", reason=reason),
-            exc_info=error if label == "internal" else None,
+            exc_info=None if isinstance(error, ParleyError) else error,
         )
 
     def _quiesce(self, entry: Entry) -> None:

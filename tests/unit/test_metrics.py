@@ -1,4 +1,4 @@
-"""Metrics: series exist before the first event, labels stay bounded, Prometheus has no complaint."""
+"""Metrics: series exist before the first event, labels stay bounded, Prometheus is content."""
 
 import shutil
 import subprocess

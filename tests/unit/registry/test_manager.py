@@ -477,3 +477,18 @@ def test_stopping_closes_what_is_loaded(world: World) -> None:
     world.manager.stop()
 
     assert all(each.closed for each in world.loader.loaded.values())
+
+
+def test_stopping_does_not_wait_for_ever_for_a_load(world: World) -> None:
+    world.loader.gate = threading.Event()
+    manager = Manager(Watcher(world.root), world.loader, world.metrics, poll_seconds=0.01)
+    world.publish("m/1")
+    manager.start()
+    while not world.loader.loads:
+        pass
+
+    assert not manager.stop(patience_seconds=0.01)
+
+    world.loader.gate.set()
+    assert manager.stop(patience_seconds=10)
+    assert world.loader.loaded["m/1"].closed
