@@ -12,7 +12,7 @@ from service.decoding.admission import EngineLimits, Pace
 from service.decoding.request import DecodeRequest
 from service.decoding.scheduler import Admission, Scheduler
 from service.decoding.sequence import Sequence
-from service.decoding.stepper import StepFailed, StepInput, StepOutput, Stepper
+from service.decoding.stepper import StepFailed, StepInput, Stepper
 from service.errors import DeadlineExceeded, ParleyError
 
 _log = logging.getLogger(__name__)
@@ -111,10 +111,7 @@ class Crank:
             self._stepper.reset()
         else:
             before_stepping = self._clock()
-            output = self._step(work, outcome)
-            stepped = self._clock()
-            if output is not None:
-                self._settle(self._scheduler.absorb(output, stepped), outcome)
+            stepped = self._step(work, outcome)
         ended = self._clock()
         freed = sum(s.width for s in outcome.finished)
         if work is not None:
@@ -158,7 +155,8 @@ class Crank:
             return [s for each in joining for s in self._encode([each], outcome)]
         return joining
 
-    def _step(self, work: StepInput, outcome: Outcome) -> StepOutput | None:
+    def _step(self, work: StepInput, outcome: Outcome) -> float:
+        """Run the step and learn from it; returns when the model was done."""
         try:
             output = self._stepper.step(work)
         except Exception as error:
@@ -169,18 +167,16 @@ class Crank:
             reason = _failed("a decoding step failed", error)
             outcome.failed += [(s, reason) for s in self._scheduler.abandon()]
             self._stepper.reset()
-            return None
+            return self._clock()
         self._strikes = 0
-        return output
-
-    @staticmethod
-    def _settle(over: list[Sequence], outcome: Outcome) -> None:
-        for sequence in over:
+        stepped = self._clock()
+        for sequence in self._scheduler.absorb(output, stepped):
             if sequence.hypotheses:
                 outcome.finished.append(sequence)
             else:
-                error = StepFailed("the model gave no usable probabilities")
-                outcome.failed.append((sequence, error))
+                no_numbers = StepFailed("the model gave no usable probabilities")
+                outcome.failed.append((sequence, no_numbers))
+        return stepped
 
 
 def _failed(message: str, cause: Exception) -> StepFailed:

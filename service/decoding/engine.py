@@ -70,6 +70,11 @@ class Engine:
         return self._reserved_rows
 
     @property
+    def accepting(self) -> bool:
+        """Whether requests may still be submitted."""
+        return self._accepting
+
+    @property
     def failure(self) -> str | None:
         """Why the engine is dead; `None` while it lives."""
         return self._failure
