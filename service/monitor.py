@@ -108,7 +108,8 @@ class Monitor:
         keep_alive = True
         while keep_alive:
             try:
-                head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), _IDLE_SECONDS)
+                async with asyncio.timeout(_IDLE_SECONDS):
+                    head = await reader.readuntil(b"\r\n\r\n")
                 request = _parse(head)
             except (ValueError, asyncio.LimitOverrunError):
                 request = _Request("GET", "", "", keep_alive=False)
@@ -117,7 +118,8 @@ class Monitor:
                 response = await self._answer(request)
             keep_alive = request.keep_alive
             writer.write(_render(request, response))
-            await writer.drain()
+            async with asyncio.timeout(_IDLE_SECONDS):  # for those who ask and do not listen
+                await writer.drain()
 
     async def _answer(self, request: _Request) -> _Response:
         if request.method not in {"GET", "HEAD"}:

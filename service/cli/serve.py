@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import signal
 import sys
 
 from service import logs
@@ -38,6 +39,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         description=_DESCRIPTION,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     for option in options():
         parser.add_argument(
@@ -70,6 +72,8 @@ def _serve(settings: Settings) -> int:
         stream=sys.stderr,
         colour=colour_allowed(),
     )
+    # Process 1 of a container ignores a signal that nobody handles; until the server does:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     from service import app  # onnxruntime and grpc: not before the settings are known to be good
 
     return asyncio.run(app.serve(settings))

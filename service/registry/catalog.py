@@ -107,7 +107,9 @@ class Catalog:
     def serving(self, name: str) -> Entry | None:
         """The entry that answers for a model."""
         entries = self._models.get(name, {})
-        version = policy.serving(_seen(entries))
+        # Asked for every request: only what can serve is shown to the policy.
+        ready = (entry.seen() for entry in entries.values() if entry.state is State.READY)
+        version = policy.serving(ready)
         return None if version is None else entries[version]
 
     def names(self) -> list[str]:

@@ -4,10 +4,11 @@ A version is loaded only when this very process, on this CPU, with the engine th
 decoded the goldens of its bundle again with the same outcome.
 """
 
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -84,7 +85,7 @@ class BundleLoader:
     def load(self, name: str, version: int, path: Path) -> "LoadedBundle":
         """See `Loader.load`."""
         bundle = open_bundle(path)
-        meter = _Meter()
+        meter = Meter()
         stepper = OnnxStepper.from_bundle(bundle, threads=self.threads)
         engine = Engine(stepper, self.limits, on_step=meter.step, name=f"{name}-{version}")
         engine.start()
@@ -139,7 +140,7 @@ class LoadedBundle:
     """One proven bundle and its running engine."""
 
     def __init__(
-        self, bundle: Bundle, engine: Engine, meter: "_Meter", stuck_seconds: float
+        self, bundle: Bundle, engine: Engine, meter: "Meter", stuck_seconds: float
     ) -> None:
         self.manifest = bundle.manifest
         self.translator = Translator(bundle, MeteredEngine(engine, meter))
@@ -153,7 +154,7 @@ class LoadedBundle:
         if not self._engine.healthy:
             return False
         busy = self._engine.live_rows > 0 or self._engine.queue_depth > 0
-        return not busy or self._meter.idle_seconds() < self._stuck_seconds
+        return not busy or self._meter.quiet_seconds() < self._stuck_seconds
 
     def close(self, drain_seconds: float = 0.0) -> None:
         """End the decoding thread; the series of this version go with it."""
@@ -163,32 +164,36 @@ class LoadedBundle:
 
 
 @dataclass(slots=True)
-class _Meter:
+class Meter:
     """Stands between an engine and its metrics; goldens are not traffic, so it starts deaf."""
 
     metrics: EngineMetrics | None = None
-    last_sign: float = field(default_factory=time.monotonic)
+    clock: Callable[[], float] = time.monotonic
+    last_sign: float = -math.inf
+
+    def sign(self) -> None:
+        self.last_sign = self.clock()
 
     def step(self, report: StepReport) -> None:
-        self.last_sign = time.monotonic()
+        self.sign()
         if self.metrics is not None:
             self.metrics.step(report)
 
-    def idle_seconds(self) -> float:
-        return time.monotonic() - self.last_sign
+    def quiet_seconds(self) -> float:
+        return self.clock() - self.last_sign
 
 
 class MeteredEngine:
     """An engine that also counts what becomes of each sentence."""
 
-    def __init__(self, engine: Engine, meter: _Meter) -> None:
+    def __init__(self, engine: Engine, meter: Meter) -> None:
         self._engine = engine
         self._meter = meter
 
     def submit(self, request: DecodeRequest) -> Future[DecodeResult]:
         """As `Engine.submit`."""
         if self._engine.live_rows == 0 and self._engine.queue_depth == 0:
-            self._meter.last_sign = time.monotonic()  # it was idle, not stuck
+            self._meter.sign()  # it was idle until now, not stuck
         try:
             future = self._engine.submit(request)
         except Overloaded:

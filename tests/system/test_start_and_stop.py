@@ -8,6 +8,7 @@ from pathlib import Path
 import grpc
 import pytest
 
+from service.rpc.pb.parley.v1 import translation_pb2 as pb
 from tests.support.bundles import publish, publish_with_wrong_goldens
 from tests.system.server import run, running
 
@@ -129,6 +130,25 @@ def test_a_call_that_runs_when_the_door_closes_is_still_answered(
 
         assert 0 == server.wait()
     assert [[text[::-1] for text in texts]] == outcome
+
+
+def test_a_call_that_outlasts_the_drain_is_cut_off_and_the_exit_code_says_so(
+    tmp_path: Path, models: Path
+) -> None:
+    with running(tmp_path, models, drain_seconds=0.05) as server:
+        server.wait_until_ready()
+        work = pb.TranslateRequest(
+            contents=["a quick brown fox jumps over the lazy dog"] * 256,
+            options=pb.TranslateOptions(beam=32),
+        )
+        call = server.translation.Translate.future(work)
+        started = 'grpc_server_started_total{grpc_method="Translate"'
+        server.wait_for(lambda: server.metric(started) == 1)
+        server.signal()
+
+        assert 1 == server.wait()
+        assert call.exception() is not None
+        server.logged("calls were cut off")
 
 
 def test_a_second_signal_ends_at_once(tmp_path: Path, models: Path) -> None:

@@ -28,7 +28,7 @@ class FakeLoaded:
 
 
 class FakeLoader:
-    """Loads "good"; finds fault with "broken", "wrong" and "bug"; waits at `gate` if there is one."""
+    """Loads "good", finds fault with "broken", "wrong" and "bug"; waits at `gate`, if any."""
 
     def __init__(self) -> None:
         self.loads: list[str] = []

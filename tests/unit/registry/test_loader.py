@@ -3,17 +3,20 @@
 import asyncio
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from service.bundle import BundleError, open_bundle
-from service.decoding import EngineLimits
+from service.decoding import DecodeRequest, DecodeResult, Engine, EngineLimits, StepReport
 from service.errors import ParleyError
 from service.metrics import Metrics
 from service.registry import BundleLoader, GoldensFailed, Loaded
-from service.registry.loader import golden_request
+from service.registry.loader import LoadedBundle, Meter, MeteredEngine, golden_request
 from service.translation import TranslateOptions
 from tests.support.bundles import FROZEN, flip_byte, publish, publish_with_wrong_goldens
 
@@ -122,3 +125,91 @@ def test_closing_ends_the_thread_and_takes_the_series_away(loader: BundleLoader)
 
     assert [] == decoding_threads()
     assert b"reverse" not in generate_latest(loader.metrics.registry)
+
+
+# -- alive, or stuck? -----------------------------------------------------------------------------
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class FakeEngine:
+    """An engine as probes see it."""
+
+    healthy = True
+    live_rows = 0
+    queue_depth = 0
+
+    def submit(self, request: object) -> Future[DecodeResult]:
+        self.queue_depth += 1
+        return Future()
+
+
+@dataclass
+class Patient:
+    engine: FakeEngine
+    clock: Clock
+    meter: Meter
+    version: LoadedBundle
+
+    def ask(self) -> None:
+        MeteredEngine(cast("Engine", self.engine), self.meter).submit(cast("DecodeRequest", None))
+
+
+@pytest.fixture
+def patient() -> Patient:
+    engine, clock = FakeEngine(), Clock()
+    meter = Meter(clock=clock)
+    version = LoadedBundle(open_bundle(FROZEN), cast("Engine", engine), meter, stuck_seconds=60)
+    return Patient(engine, clock, meter, version)
+
+
+def test_an_idle_engine_is_healthy_however_long_it_has_been_idle(patient: Patient) -> None:
+    patient.clock.now += 1e6
+
+    assert patient.version.healthy
+
+
+def test_an_engine_that_is_dead_is_not_healthy(patient: Patient) -> None:
+    patient.engine.healthy = False
+
+    assert not patient.version.healthy
+
+
+def test_an_engine_that_was_idle_for_long_and_has_just_been_asked_is_healthy(
+    patient: Patient,
+) -> None:
+    patient.clock.now += 1e6
+    patient.ask()
+
+    assert patient.version.healthy
+
+
+def test_an_engine_with_work_and_without_a_step_for_too_long_is_stuck(patient: Patient) -> None:
+    patient.ask()
+    patient.clock.now += 59
+    assert patient.version.healthy
+    patient.clock.now += 2
+    assert not patient.version.healthy
+
+
+def test_more_requests_do_not_make_a_stuck_engine_look_alive(patient: Patient) -> None:
+    patient.ask()
+    for _time in range(7):
+        patient.clock.now += 10
+        patient.ask()
+
+    assert not patient.version.healthy
+
+
+def test_a_step_is_a_sign_of_life(patient: Patient) -> None:
+    patient.ask()
+    patient.clock.now += 59
+    patient.meter.step(cast("StepReport", None))
+    patient.clock.now += 59
+
+    assert patient.version.healthy
