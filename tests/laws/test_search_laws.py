@@ -19,6 +19,7 @@ from tests.support.decoding import (
     plain_beam,
 )
 
+
 @given(SEEDS, requests(widths=st.just(1), longest=12))
 def test_width_one_is_greedy(seed: int, request_: DecodeRequest) -> None:
     script = arbitrary_model(seed, vocabulary=9)

@@ -110,7 +110,9 @@ def greedy(script: Script, request: DecodeRequest) -> Tokens:
     return tokens
 
 
-def plain_beam(script: Script, attention: Script, request: DecodeRequest) -> list[tuple[float, Tokens]]:
+def plain_beam(
+    script: Script, attention: Script, request: DecodeRequest
+) -> list[tuple[float, Tokens]]:
     """Beam search over one sentence with lists: the engine's definition, without its arrays."""
     live: list[tuple[float, Tokens, list[float], list[np.ndarray]]] = [(0.0, (), [], [])]
     finished: list[tuple[float, Tokens]] = []

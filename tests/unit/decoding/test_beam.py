@@ -9,9 +9,7 @@ Rows = list[tuple[int, int, int, float]]
 
 
 def rules(searches: int = 1, *, may_stop: bool = True, last: bool = False) -> Rules:
-    return Rules(
-        eos_id=EOS, may_stop_C=np.full(searches, may_stop), last_C=np.full(searches, last)
-    )
+    return Rules(eos_id=EOS, may_stop_C=np.full(searches, may_stop), last_C=np.full(searches, last))
 
 
 def front(width: int, totals: list[float], searches: list[int]) -> Front:

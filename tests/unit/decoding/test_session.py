@@ -1,0 +1,122 @@
+"""Real graphs: loaded as the manifest says, or refused with everything that is wrong."""
+
+import dataclasses
+
+import pytest
+
+from service.bundle import Bundle, BundleError, Manifest, open_bundle
+from service.bundle.graphs import GraphSpec, TensorSpec
+from service.decoding import DecodeRequest, Engine
+from service.decoding.session import OnnxStepper
+from tests.support.bundles import FROZEN
+
+
+@pytest.fixture(scope="module")
+def bundle() -> Bundle:
+    return open_bundle(FROZEN)
+
+
+def load(bundle: Bundle, manifest: Manifest) -> OnnxStepper:
+    return OnnxStepper(
+        manifest, bundle.read_graph("encoder"), bundle.read_graph("decoder"), threads=1
+    )
+
+
+def test_every_golden_is_decoded_as_it_was_when_exported(bundle: Bundle) -> None:
+    eos = bundle.manifest.special_ids.eos
+    requests = [
+        DecodeRequest(
+            source=(*bundle.tokenizer.encode(golden.source), eos),
+            beam=golden.beam,
+            n_best=len(golden.hypotheses),
+            length_normalisation=golden.length_normalisation,
+            length_penalty=golden.length_penalty,
+            coverage_penalty=golden.coverage_penalty,
+            min_length=golden.min_length,
+            max_length=golden.max_length,
+        )
+        for golden in bundle.goldens
+    ]
+
+    results = Engine(OnnxStepper.from_bundle(bundle, threads=1)).decode(requests)
+
+    for golden, result in zip(bundle.goldens, results, strict=True):
+        assert [h.tokens for h in golden.hypotheses] == [h.tokens for h in result.hypotheses]
+        assert [h.score for h in golden.hypotheses] == pytest.approx(
+            [h.score for h in result.hypotheses], rel=1e-3, abs=1e-3
+        )
+
+
+def test_alignments_follow_the_attention(bundle: Bundle) -> None:
+    """The model spells backwards, so it looks backwards."""
+    source = (*bundle.tokenizer.encode("abcdef"), bundle.manifest.special_ids.eos)
+    engine = Engine(OnnxStepper.from_bundle(bundle, threads=1))
+
+    [result] = engine.decode([DecodeRequest(source=source, beam=3, max_length=20, alignments=True)])
+
+    assert (5, 4, 3, 2, 1, 0) == result.best.alignment
+
+
+def test_graphs_that_are_none_are_refused_together(bundle: Bundle) -> None:
+    with pytest.raises(BundleError) as caught:
+        OnnxStepper(bundle.manifest, b"junk", b"", threads=1)
+
+    encoder, decoder = caught.value.problems
+    assert encoder.startswith("encoder.onnx: onnxruntime cannot load it")
+    assert decoder.startswith("decoder.onnx: onnxruntime cannot load it")
+
+
+def test_every_difference_between_graph_and_manifest_is_listed(bundle: Bundle) -> None:
+    graphs = bundle.manifest.graphs
+    wrong = dataclasses.replace(
+        bundle.manifest,
+        graphs=dataclasses.replace(
+            graphs,
+            encoder=change(graphs.encoder, "source_BS", dtype="int32"),
+            decoder=change(
+                change(graphs.decoder, "tokens_R", name="symbols_R"), "top_k", shape=("K", 1)
+            ),
+        ),
+    )
+
+    with pytest.raises(BundleError) as caught:
+        load(bundle, wrong)
+
+    assert (
+        "encoder.onnx: input 'source_BS' is int64, the manifest says int32",
+        "decoder.onnx: input 'tokens_R' is not in the manifest",
+        "decoder.onnx: input 'symbols_R' of the manifest is not in the graph",
+        "decoder.onnx: input 'top_k' has rank 1, the manifest says 2",
+    ) == caught.value.problems
+
+
+def change(graph: GraphSpec, tensor: str, **fields: object) -> GraphSpec:
+    """A graph spec with one input altered."""
+
+    def altered(spec: TensorSpec) -> TensorSpec:
+        return dataclasses.replace(spec, **fields) if spec.name == tensor else spec  # type: ignore[arg-type]
+
+    return dataclasses.replace(graph, inputs=tuple(altered(spec) for spec in graph.inputs))
+
+
+def test_a_growing_state_is_refused_in_so_many_words(bundle: Bundle) -> None:
+    states = bundle.manifest.states
+    growing = (dataclasses.replace(states[0], growing_axis=1), *states[1:])
+
+    with pytest.raises(BundleError, match="grows along axis 1; this version"):
+        load(bundle, dataclasses.replace(bundle.manifest, states=growing))
+
+
+def test_graphs_that_load_but_do_not_run_are_refused(bundle: Bundle) -> None:
+    """Feeding a state from the wrong encoder output fits the manifest's rules but not the kernels."""
+    first, second = bundle.manifest.states
+    crossed = dataclasses.replace(
+        bundle.manifest,
+        states=(
+            dataclasses.replace(first, initial=second.initial),
+            dataclasses.replace(second, initial=first.initial),
+        ),
+    )
+
+    with pytest.raises(BundleError, match="cannot be run"):
+        OnnxStepper.from_bundle(dataclasses.replace(bundle, manifest=crossed), threads=1)
