@@ -26,7 +26,8 @@ if TYPE_CHECKING:  # generic for the type checker only
     Handler: TypeAlias = grpc.RpcMethodHandler[Any, Any]
     Continuation: TypeAlias = Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]
 
-Around = Callable[[Call], AbstractAsyncContextManager[None]]
+# What goes around the behaviour of a call, given the call and its request (or stream of them).
+Around = Callable[[Call, object], AbstractAsyncContextManager[None]]
 
 # What ends a call without being an error of its servicer.
 _NOT_ERRORS = (
@@ -58,7 +59,9 @@ class CountCalls(grpc.aio.ServerInterceptor):
             return None
         _, service, name = handler_call_details.method.split("/", 2)
         kind = shape(handler.request_streaming, handler.response_streaming)
-        return _wrapped(handler, lambda call: self._counted(RpcMethod(kind, service, name), call))
+        return _wrapped(
+            handler, lambda call, _: self._counted(RpcMethod(kind, service, name), call)
+        )
 
     @asynccontextmanager
     async def _counted(self, method: RpcMethod, call: Call) -> AsyncIterator[None]:
@@ -105,8 +108,10 @@ class TranslateErrors(grpc.aio.ServerInterceptor):
 
 
 @asynccontextmanager
-async def _translating(call: Call) -> AsyncIterator[None]:
+async def _translating(call: Call, request: object) -> AsyncIterator[None]:
     try:
+        if isinstance(request, Unreadable):
+            raise request.error
         yield
     except _NOT_ERRORS:
         raise
@@ -142,8 +147,8 @@ def _wrapped(
 
 def _once(behaviour: Callable[..., Any], around: Around) -> Callable[..., Awaitable[Any]]:
     async def call_once(request: object, call: Call) -> object:
-        async with around(call):
-            return await behaviour(_readable(request), call)
+        async with around(call, request):
+            return await behaviour(request, call)
 
     return call_once
 
@@ -152,17 +157,11 @@ def _stream(behaviour: Callable[..., Any] | None, around: Around) -> Callable[..
     assert behaviour is not None
 
     async def call_stream(request: object, call: Call) -> AsyncIterator[object]:
-        async with around(call):
-            async for answer in behaviour(_readable(request), call):
+        async with around(call, request):
+            async for answer in behaviour(request, call):
                 yield answer
 
     return call_stream
-
-
-def _readable(request: object) -> object:
-    if isinstance(request, Unreadable):
-        raise request.error
-    return request
 
 
 def _code(call: Call, unset: str) -> str:

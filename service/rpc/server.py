@@ -4,6 +4,7 @@ import socket
 from typing import Any
 
 import grpc
+from google.protobuf.descriptor import Descriptor
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
@@ -27,36 +28,20 @@ _SERVICES: list[Any] = [
 
 
 def build_server(models: Models, metrics: CallMetrics, limits: Limits) -> "RpcServer":
-    """The server, wired and not yet listening; for the event loop that runs now."""
+    """The gRPC door, wired and not yet listening."""
     metrics.declare_rpc(_methods())
-    requests = {
-        f"/{service.full_name}/{method.name}": method.input_type
-        for service in _SERVICES
-        for method in service.methods
-        if not method.client_streaming
-    }
-    server = grpc.aio.server(
-        interceptors=[
-            CountCalls(metrics),
-            TranslateErrors(requests, limits.max_request_bytes),
-        ],
-        options=_options(limits),
-    )
-    health = HealthServicer()
-    translation_pb2_grpc.add_TranslationServicer_to_server(
-        TranslationServicer(models, limits), server
-    )
-    health_pb2_grpc.add_HealthServicer_to_server(health, server)
-    reflection.enable_server_reflection([service.full_name for service in _SERVICES], server)
-    return RpcServer(server, health)
+    return RpcServer(TranslationServicer(models, limits), metrics, limits)
 
 
 class RpcServer:
-    """Start, health, drain and stop of the gRPC door."""
+    """Start, health, drain and stop of the gRPC door; for one event loop."""
 
-    def __init__(self, server: grpc.aio.Server, health: HealthServicer) -> None:
-        self._server = server
-        self._health = health
+    def __init__(self, servicer: TranslationServicer, metrics: CallMetrics, limits: Limits) -> None:
+        self._servicer = servicer
+        self._metrics = metrics
+        self._limits = limits
+        self._health = HealthServicer()
+        self._server: grpc.aio.Server | None = None
 
     async def start(self, host: str, port: int) -> int:
         """Open the address and accept calls; returns the bound port (port 0 = a free one).
@@ -66,11 +51,13 @@ class RpcServer:
         """
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         _probe(host, port, address)
+        server = self._assemble()
         try:
-            bound = self._server.add_insecure_port(address)
+            bound = server.add_insecure_port(address)
         except RuntimeError:
             raise ListenError(address, "gRPC could not open it") from None
-        await self._server.start()
+        await server.start()
+        self._server = server
         return bound
 
     def set_serving(self, service: str, serving: bool) -> None:  # noqa: FBT001 - the fact itself
@@ -85,7 +72,21 @@ class RpcServer:
         """Refuse new calls, let running ones finish for `grace_seconds`, cancel the rest."""
         self._health.drain()
         self._health.close()
-        await self._server.stop(grace_seconds)
+        if self._server is not None:
+            await self._server.stop(grace_seconds)
+
+    def _assemble(self) -> grpc.aio.Server:
+        server = grpc.aio.server(
+            interceptors=[
+                CountCalls(self._metrics),
+                TranslateErrors(_requests(), self._limits.max_request_bytes),
+            ],
+            options=_options(self._limits),
+        )
+        translation_pb2_grpc.add_TranslationServicer_to_server(self._servicer, server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        reflection.enable_server_reflection([each.full_name for each in _SERVICES], server)
+        return server
 
 
 def _probe(host: str, port: int, address: str) -> None:
@@ -104,6 +105,16 @@ def _probe(host: str, port: int, address: str) -> None:
         reason = error.strerror or str(error)
         hint = "; is another server running there?" if "in use" in reason else ""
         raise ListenError(address, f"{reason}{hint}") from None
+
+
+def _requests() -> dict[str, Descriptor]:
+    """The requests of the methods that take one message, by the path of the method."""
+    return {
+        f"/{service.full_name}/{method.name}": method.input_type
+        for service in _SERVICES
+        for method in service.methods
+        if not method.client_streaming
+    }
 
 
 def _methods() -> list[RpcMethod]:

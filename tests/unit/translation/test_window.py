@@ -1,0 +1,81 @@
+"""How one call shares an engine with others."""
+
+import asyncio
+from concurrent.futures import Future
+
+import pytest
+
+from service.errors import Overloaded, Unavailable
+from service.translation import Window
+
+
+class Queue:
+    """An engine that takes `room` sentences and answers when told to."""
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+        self.waiting: list[Future[str]] = []
+        self.most = 0
+
+    def submit(self) -> Future[str]:
+        if len(self.waiting) >= self.room:
+            raise Overloaded("the queue is full", retry_after_s=0.5)
+        future: Future[str] = Future()
+        self.waiting.append(future)
+        self.most = max(self.most, len(self.waiting))
+        return future
+
+    def answer(self) -> None:
+        self.waiting.pop(0).set_result("done")
+
+
+async def settle() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_no_more_than_its_size_is_in_flight():
+    queue, window = Queue(room=100), Window(size=3)
+    tasks = [asyncio.create_task(window.run(queue.submit)) for _ in range(10)]
+    for _ in range(10):
+        await settle()
+        queue.answer()
+
+    assert ["done"] * 10 == await asyncio.gather(*tasks)
+    assert 3 == queue.most
+
+
+async def test_a_queue_full_of_its_own_sentences_is_waited_for():
+    queue, window = Queue(room=2), Window(size=8)
+    tasks = [asyncio.create_task(window.run(queue.submit)) for _ in range(5)]
+    for _ in range(5):
+        await settle()
+        queue.answer()
+
+    assert ["done"] * 5 == await asyncio.gather(*tasks)
+
+
+async def test_a_queue_full_of_others_is_an_error():
+    with pytest.raises(Overloaded):
+        await Window().run(Queue(room=0).submit)
+
+
+async def test_cancelling_takes_the_sentence_out_of_the_engine():
+    queue = Queue(room=1)
+    task = asyncio.create_task(Window().run(queue.submit))
+    await settle()
+    task.cancel()
+    await asyncio.wait([task])
+
+    assert task.cancelled()
+    assert queue.waiting[0].cancelled()
+
+
+async def test_an_engine_that_gives_up_is_unavailable_and_no_cancellation_of_the_caller():
+    queue = Queue(room=1)
+    task = asyncio.create_task(Window().run(queue.submit))
+    await settle()
+    queue.waiting[0].cancel()
+
+    with pytest.raises(Unavailable):
+        await task
