@@ -36,27 +36,15 @@ CALL_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1, 0.15,
 LOAD_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 ROW_BUCKETS = (1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 512)
 
-# gRPC's status names, and how go-grpc-prometheus spells them in `grpc_code`: as every dashboard and
-# alert rule that exists expects to find them.
-GRPC_CODES = {
-    "OK": "OK",
-    "CANCELLED": "Canceled",
-    "UNKNOWN": "Unknown",
-    "INVALID_ARGUMENT": "InvalidArgument",
-    "DEADLINE_EXCEEDED": "DeadlineExceeded",
-    "NOT_FOUND": "NotFound",
-    "ALREADY_EXISTS": "AlreadyExists",
-    "PERMISSION_DENIED": "PermissionDenied",
-    "RESOURCE_EXHAUSTED": "ResourceExhausted",
-    "FAILED_PRECONDITION": "FailedPrecondition",
-    "ABORTED": "Aborted",
-    "OUT_OF_RANGE": "OutOfRange",
-    "UNIMPLEMENTED": "Unimplemented",
-    "INTERNAL": "Internal",
-    "UNAVAILABLE": "Unavailable",
-    "DATA_LOSS": "DataLoss",
-    "UNAUTHENTICATED": "Unauthenticated",
-}
+_CODES = (
+    "OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND",
+    "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED",
+    "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED",
+)  # fmt: skip
+# gRPC's status names, and how go-grpc-prometheus spells them in `grpc_code`, and with it every
+# dashboard and alert rule that exists: InvalidArgument, but OK, and Canceled with one l.
+GRPC_CODES = {name: name.title().replace("_", "") for name in _CODES}
+GRPC_CODES |= {"OK": "OK", "CANCELLED": "Canceled"}
 OUTCOMES = ("finished", "cancelled", "expired", "refused", "failed")
 LOAD_FAILURES = ("bundle", "goldens", "internal")
 STATES = ("new", "loading", "ready", "quiescing", "unloaded", "failed")

@@ -107,6 +107,34 @@ def test_a_deadline_in_the_past_is_exceeded(shared_server: Server) -> None:
     assert ["cba"] == shared_server.translate("abc")
 
 
+HEAVY = pb.TranslateRequest(
+    contents=["the quick brown fox jumps over the lazy dog"] * 64,
+    options=pb.TranslateOptions(beam=32),
+)
+LIVE_ROWS = 'parley_live_rows{model="reverse",version="1"}'
+
+
+def test_the_work_of_a_caller_who_goes_away_is_dropped(shared_server: Server) -> None:
+    call = shared_server.translation.Translate.future(HEAVY, timeout=60)
+    shared_server.wait_for(lambda: shared_server.metric(LIVE_ROWS) > 0)
+    call.cancel()
+    shared_server.wait_for(lambda: shared_server.metric(LIVE_ROWS) == 0, patience=2)
+
+    dropped = 'parley_sentences_total{model="reverse",outcome="cancelled",version="1"}'
+    assert shared_server.metric(dropped) > 0
+    handled = 'grpc_server_handled_total{grpc_code="Canceled",grpc_method="Translate"'
+    assert shared_server.metric(handled) >= 1
+
+
+def test_the_work_of_a_call_whose_time_is_over_is_dropped(shared_server: Server) -> None:
+    with pytest.raises(grpc.RpcError) as caught:
+        shared_server.translation.Translate(HEAVY, timeout=0.1)
+
+    assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    shared_server.wait_for(lambda: shared_server.metric(LIVE_ROWS) == 0, patience=2)
+    assert ["cba"] == shared_server.translate("abc")
+
+
 def test_a_method_that_does_not_exist_is_unimplemented(shared_server: Server) -> None:
     call = shared_server.channel.unary_unary("/parley.v1.Translation/Sing")
     with pytest.raises(grpc.RpcError) as caught:

@@ -62,6 +62,13 @@ def test_a_declared_method_has_every_series_at_zero(metrics: Metrics) -> None:
         assert value(metrics, "grpc_server_handled_total", **LABELS, grpc_code=code) == 0
 
 
+def test_codes_are_spelt_as_dashboards_know_them() -> None:
+    assert 17 == len(GRPC_CODES)
+    assert ("OK", "Canceled", "DeadlineExceeded", "NotFound") == tuple(
+        GRPC_CODES[name] for name in ("OK", "CANCELLED", "DEADLINE_EXCEEDED", "NOT_FOUND")
+    )
+
+
 def test_a_call_is_counted_at_its_start_and_at_its_end(metrics: Metrics) -> None:
     metrics.declare_rpc([TRANSLATE])
     metrics.rpc_begins(TRANSLATE)
