@@ -65,8 +65,17 @@ UNKNOWN_METHOD = RpcMethod("unary", "unknown", "unknown")
 """Counts every method that nobody declared: those names are the caller's choice, not ours."""
 
 
+class Fill(Protocol):
+    """How full an engine is now; `service.decoding.Engine` fulfils it."""
+
+    @property
+    def queue_depth(self) -> int: ...
+    @property
+    def live_rows(self) -> int: ...
+
+
 class StepFacts(Protocol):
-    """What one step of an engine tells; `service.decoding.engine.StepReport` fulfils it."""
+    """What one step of an engine tells; `service.decoding.StepReport` fulfils it."""
 
     @property
     def rows(self) -> int: ...
@@ -80,8 +89,6 @@ class StepFacts(Protocol):
     def tokens(self) -> int: ...
     @property
     def wasted_rows(self) -> int: ...
-    @property
-    def queue_depth(self) -> int: ...
     @property
     def step_seconds(self) -> float: ...
     @property
@@ -164,13 +171,13 @@ class Metrics:
         def histogram(name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
             return Histogram(name, text, _VERSION, registry=registry, buckets=buckets)
 
-        self.queue_depth = gauge("parley_queue_depth", "Sentences waiting to join the batch.")
+        self.queue_depth = gauge("parley_queue_depth", "Sentences waiting to join the batch now.")
         self.queue_seconds = histogram(
             "parley_queue_wait_seconds",
             "Time a sentence waited before it joined the batch.",
             WAIT_BUCKETS,
         )
-        self.live_rows = gauge("parley_live_rows", "Hypotheses in the batch after the last step.")
+        self.live_rows = gauge("parley_live_rows", "Hypotheses in the batch now.")
         self.rows_limit = gauge("parley_rows_limit", "Hypotheses that fit into the batch.")
         self.step_rows = histogram(
             "parley_step_rows", "Hypotheses advanced by one step.", ROW_BUCKETS
@@ -284,15 +291,20 @@ class Metrics:
         for state in STATES:
             _drop(self.model_state, model, str(version), state)
 
-    def engine(self, model: str, version: int, max_rows: int) -> "EngineMetrics":
+    def engine(self, model: str, version: int, max_rows: int, fill: Fill) -> "EngineMetrics":
         """The metrics of one loaded version, with its labels bound and its series made."""
-        return EngineMetrics(self, model, str(version), max_rows)
+        metrics = EngineMetrics(self, model, str(version))
+        self.rows_limit.labels(model, str(version)).set(max_rows)
+        # Read when they are asked for: a value of the last step would outlive the last sentence.
+        self.queue_depth.labels(model, str(version)).set_function(lambda: fill.queue_depth)
+        self.live_rows.labels(model, str(version)).set_function(lambda: fill.live_rows)
+        return metrics
 
 
 class EngineMetrics:
     """Records what one version's engine does, until `close()` takes its series away."""
 
-    def __init__(self, metrics: Metrics, model: str, version: str, max_rows: int) -> None:
+    def __init__(self, metrics: Metrics, model: str, version: str) -> None:
         self._labels = (model, version)
         self._families = [
             metrics.queue_depth, metrics.live_rows, metrics.rows_limit, metrics.step_rows,
@@ -301,8 +313,6 @@ class EngineMetrics:
             metrics.first_token_seconds, metrics.decode_seconds,
         ]  # fmt: skip
         self._sentences = metrics.sentences
-        self._queue_depth = metrics.queue_depth.labels(model, version)
-        self._live_rows = metrics.live_rows.labels(model, version)
         self._step_rows = metrics.step_rows.labels(model, version)
         self._step_seconds = metrics.step_seconds.labels(model, version)
         self._encode_seconds = metrics.encode_seconds.labels(model, version)
@@ -313,12 +323,9 @@ class EngineMetrics:
         self._first_token_seconds = metrics.first_token_seconds.labels(model, version)
         self._decode_seconds = metrics.decode_seconds.labels(model, version)
         self._outcomes = {each: metrics.sentences.labels(model, version, each) for each in OUTCOMES}
-        metrics.rows_limit.labels(model, version).set(max_rows)
 
     def step(self, facts: StepFacts) -> None:
         """Record one step; called on the decoding thread."""
-        self._queue_depth.set(facts.queue_depth)
-        self._live_rows.set(facts.rows)
         if facts.rows:
             self._step_rows.observe(facts.rows)
             self._step_seconds.observe(facts.step_seconds)

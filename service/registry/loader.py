@@ -94,7 +94,7 @@ class BundleLoader:
         except BaseException:
             engine.stop()
             raise
-        meter.metrics = self.metrics.engine(name, version, self.limits.max_rows)
+        meter.metrics = self.metrics.engine(name, version, self.limits.max_rows, engine)
         return LoadedBundle(bundle, engine, meter, self.stuck_seconds)
 
 

@@ -176,6 +176,12 @@ def test_metrics_tell_of_the_traffic_and_promtool_has_nothing_to_say(
     assert (0, b"", b"") == (checked.returncode, checked.stdout, checked.stderr)
 
 
+def test_an_idle_server_shows_an_empty_batch(shared_server: Server) -> None:
+    shared_server.translate("abc")
+
+    shared_server.wait_for(lambda: shared_server.metric(LIVE_ROWS) == 0, patience=2)
+
+
 def test_no_text_of_a_user_reaches_log_or_metrics(shared_server: Server) -> None:
     secret = "Xylophon Quetzal"
     shared_server.translate(secret)

@@ -20,17 +20,20 @@ LABELS = {
 @dataclass
 class Step:
     rows: int = 4
-    joined: int = 1
-    finished: int = 1
     cancelled: int = 0
     expired: int = 0
     failed: int = 0
     tokens: int = 7
     wasted_rows: int = 0
-    queue_depth: int = 2
     step_seconds: float = 0.001
     encode_seconds: float = 0.5
     host_seconds: float = 0.25
+
+
+@dataclass
+class Engine:
+    queue_depth: int = 2
+    live_rows: int = 5
 
 
 @dataclass
@@ -98,7 +101,7 @@ def test_a_code_that_nobody_knows_counts_as_unknown(metrics: Metrics) -> None:
 
 @pytest.fixture
 def engine(metrics: Metrics) -> EngineMetrics:
-    return metrics.engine("m", 1, max_rows=128)
+    return metrics.engine("m", 1, max_rows=128, fill=Engine())
 
 
 def test_a_loaded_version_has_its_series_before_its_first_step(
@@ -113,8 +116,6 @@ def test_a_loaded_version_has_its_series_before_its_first_step(
 def test_a_step_is_recorded(metrics: Metrics, engine: EngineMetrics) -> None:
     engine.step(Step(cancelled=2, wasted_rows=3))
 
-    assert engine_value(metrics, "parley_queue_depth") == 2
-    assert engine_value(metrics, "parley_live_rows") == 4
     assert engine_value(metrics, "parley_step_rows_sum") == 4
     assert engine_value(metrics, "parley_step_seconds_count") == 1
     assert engine_value(metrics, "parley_encode_seconds_total") == 0.5
@@ -122,6 +123,15 @@ def test_a_step_is_recorded(metrics: Metrics, engine: EngineMetrics) -> None:
     assert engine_value(metrics, "parley_tokens_total") == 7
     assert engine_value(metrics, "parley_wasted_rows_total") == 3
     assert engine_value(metrics, "parley_sentences_total", outcome="cancelled") == 2
+
+
+def test_how_full_an_engine_is_is_read_when_it_is_asked_for(metrics: Metrics) -> None:
+    fill = Engine()
+    metrics.engine("m", 1, max_rows=128, fill=fill)
+    fill.queue_depth, fill.live_rows = 7, 0
+
+    assert engine_value(metrics, "parley_queue_depth") == 7
+    assert engine_value(metrics, "parley_live_rows") == 0
 
 
 def test_a_turn_without_rows_is_no_decoding_step(metrics: Metrics, engine: EngineMetrics) -> None:
@@ -203,7 +213,7 @@ def test_promtool_has_nothing_to_say() -> None:
     metrics.declare_rpc([TRANSLATE])
     metrics.declare_model("m")
     metrics.set_state("m", 1, "ready")
-    engine = metrics.engine("m", 1, max_rows=128)
+    engine = metrics.engine("m", 1, max_rows=128, fill=Engine())
     engine.step(Step())
     engine.result(Result())
 
