@@ -1,7 +1,7 @@
 """A registry of models that exist only here, and a server on it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
@@ -140,3 +140,10 @@ async def running(models: FakeModels, limits: Limits | None = None) -> AsyncIter
             yield Running(server, port, channel, metrics)
     finally:
         await server.stop(0)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait for what the other side of a connection does."""
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110 - what is waited for knows nothing of events
+            await asyncio.sleep(0.001)

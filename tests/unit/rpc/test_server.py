@@ -1,6 +1,5 @@
 """The whole gRPC door, over a real connection, on models that exist only here."""
 
-import asyncio
 import re
 import time
 from collections.abc import Awaitable
@@ -14,7 +13,7 @@ from service.metrics import Metrics, new_registry
 from service.rpc.limits import Limits
 from service.rpc.pb.parley.v1 import translation_pb2 as pb
 from service.rpc.server import build_server
-from tests.unit.rpc.fakes import FakeModels, FakeVersion, running
+from tests.unit.rpc.fakes import FakeModels, FakeVersion, running, until
 from tests.unit.translation.fakes import manifest
 
 
@@ -26,13 +25,6 @@ async def failure(call: Awaitable[object]) -> grpc.aio.AioRpcError:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call
     return caught.value
-
-
-async def until(condition) -> None:
-    """Let the server's side of a call come to its end."""
-    async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110 - what is waited for knows nothing of events
-            await asyncio.sleep(0.001)
 
 
 async def test_texts_are_answered_in_their_order_by_the_version_that_serves():
