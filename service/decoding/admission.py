@@ -1,9 +1,9 @@
 """Who may enter: the limits, the bounded queue's order, and the budget of the running batch.
 
 Pure values: time comes in as an argument. The queue is ordered by urgency, which is the deadline
-or `horizon_seconds` after arrival, whichever is earlier: a pressing deadline overtakes, and nobody can
-be overtaken for ever. What does not fit yet (a wide beam, a long source) may be passed by smaller
-requests `max_overtakes` times; then the door stays shut until it fits.
+or `horizon_seconds` after arrival, whichever is earlier: a pressing deadline overtakes, and nobody
+can be overtaken for ever. What does not fit yet (a wide beam, a long source) may be passed by
+smaller requests `max_overtakes` times; then the door stays shut until it fits.
 """
 
 from bisect import insort

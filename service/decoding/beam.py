@@ -19,7 +19,7 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Front:
-    """The live hypotheses of C searches of one width: summed log-probabilities, and whose they are."""
+    """The live hypotheses of C searches of one width: summed log-probabilities, and whose."""
 
     width: int
     totals_R: Doubles
@@ -36,7 +36,10 @@ class Rules:
 
 
 class Picks(NamedTuple):
-    """Candidates taken, by search and then best first. `parents_N` are rows of the front (`None`: row n)."""
+    """Candidates taken, by search and then best first.
+
+    `parents_N` are rows of the front (`None`: candidate n continues row n).
+    """
 
     searches_N: Ints
     parents_N: Ints | None

@@ -1,6 +1,7 @@
-"""The seated searches of one width, as arrays: one row of work for the whole width, whoever comes or goes.
+"""The seated searches of one width, as arrays: a few operations a step, whoever comes or goes.
 
-Legend: C searches, R rows. Arrays are replaced, never written into: what was handed out stays as it was.
+Legend: C searches, R rows. Arrays by row are replaced, never written into: the trail and the
+stepper may keep what they were given.
 """
 
 import numpy as np
@@ -24,7 +25,10 @@ _NO_ROWS = np.empty(0, np.int64)
 
 
 class Cohort:
-    """Searches of one width between two steps. `parents_R` are rows of the last step (`None`: in place)."""
+    """Searches of one width between two steps.
+
+    `parents_R` are rows of the last step (`None`: each row stays where it was).
+    """
 
     def __init__(self, width: int, bos_id: int, eos_id: int) -> None:
         self.width = width

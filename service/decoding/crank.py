@@ -1,7 +1,7 @@
-"""One turn of the engine, synchronously: the scheduler, the stepper, and what may go wrong between them.
+"""One turn of the engine, synchronously: scheduler, stepper, and what may go wrong between them.
 
-No thread, no lock, no future: whoever turns the crank (see `engine`) brings the arrivals and carries
-the outcome away.
+No thread, no lock, no future: whoever turns the crank (see `engine`) brings the arrivals and
+carries the outcome away.
 """
 
 import logging
@@ -23,8 +23,8 @@ class StepReport:
     """The facts of one turn.
 
     `rows` and `sources` are those of the step (0 when there was none), `tokens` the length of the
-    best hypotheses that finished in it, `wasted_rows` the rows that the step before had computed for
-    requests found dead now. `host_seconds` is the turn less encoding and stepping.
+    best hypotheses that finished in it, `wasted_rows` the rows that the step before had computed
+    for requests found dead now. `host_seconds` is the turn less encoding and stepping.
     """
 
     rows: int
@@ -44,7 +44,7 @@ class StepReport:
 
 @dataclass(slots=True)
 class Outcome:
-    """Whom a turn is over for: answered, or failed and why. (Who cancelled knows already.)"""
+    """Whom a turn was the last for: answered, or failed and why; who cancelled knows already."""
 
     finished: list[Sequence] = field(default_factory=list)
     failed: list[tuple[Sequence, ParleyError]] = field(default_factory=list)
@@ -99,7 +99,10 @@ class Crank:
         return self._scheduler.admit(self._clock(), cancelled)
 
     def run(self, admission: Admission, started: float) -> tuple[Outcome, StepReport]:
-        """Encode who joins, step everybody, and say what came of it. `started` is when the turn began."""
+        """Encode who joins, step everybody, and say what came of it.
+
+        `started` is when the turn began, by the clock.
+        """
         outcome = Outcome(cancelled=admission.cancelled)
         outcome.failed += [(s, DeadlineExceeded()) for s in admission.expired]
         before_encoding = self._clock()
@@ -114,7 +117,9 @@ class Crank:
             stepped = self._step(work, outcome)
         ended = self._clock()
         freed = sum(s.width for s in outcome.finished)
-        if work is not None:
+        if (
+            self._scheduler.waiting
+        ):  # an engine with seats to spare does not show how fast it can be
             self._pace.observe(freed, ended - started)
         encode_seconds, step_seconds = encoded - before_encoding, stepped - before_stepping
         return outcome, StepReport(
@@ -144,7 +149,7 @@ class Crank:
             return []
         try:
             self._stepper.join([s.request.source for s in joining])
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever a model may raise
             if len(joining) == 1:
                 _log.exception("encoding failed")
                 outcome.failed.append(
@@ -159,7 +164,7 @@ class Crank:
         """Run the step and learn from it; returns when the model was done."""
         try:
             output = self._stepper.step(work)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever a model may raise
             _log.exception("a decoding step of %d rows failed", len(work.tokens_R))
             self._strikes += 1
             if self._strikes >= self._limits.max_failures:

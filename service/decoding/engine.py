@@ -1,7 +1,7 @@
 """The thin shell: a lock, a thread that turns the crank, futures for those who wait.
 
-Everything that decides is in `scheduler` and `admission`, everything that runs in `crank`. Any thread may
-submit; the crank is touched by the decoding thread alone.
+Everything that decides is in `scheduler` and `admission`, everything that runs in `crank`. Any
+thread may submit; the crank is touched by the decoding thread alone.
 """
 
 import contextlib
@@ -27,8 +27,8 @@ _log = logging.getLogger(__name__)
 class Engine:
     """Decodes many requests at once on one stepper.
 
-    `submit` is for servers (after `start`), `decode` for tools and tests. `on_step` is called with a
-    `StepReport` after every turn, in the decoding thread: it must be quick.
+    `submit` is for servers (after `start`), `decode` for tools and tests. `on_step` is called with
+    a `StepReport` after every turn, in the decoding thread: it must be quick.
     """
 
     def __init__(
@@ -99,7 +99,8 @@ class Engine:
 
         Raises `InvalidArgument` if it can never run here, `DeadlineExceeded` if its time is over,
         `Overloaded` if the queue is full or too long for its deadline, `Unavailable` after `stop`
-        or when the engine is dead. The future fails with `DeadlineExceeded`, `StepFailed` or `Unavailable`.
+        or when the engine is dead. The future fails with `DeadlineExceeded`, `StepFailed` or
+        `Unavailable`.
         """
         self._check_possible(request)
         now = self._clock()
@@ -177,7 +178,7 @@ class Engine:
         expected = self._crank.wait_seconds(rows_ahead)
         if self._queued >= self._limits.max_queue:
             raise Overloaded(
-                f"the queue is full: {self._queued} of at most {self._limits.max_queue} requests wait",
+                f"the queue is full: {self._queued} of at most {self._limits.max_queue} wait",
                 max(expected, 0.05),
             )
         if request.deadline is not None and now + expected >= request.deadline:
@@ -225,7 +226,7 @@ class Engine:
                 if self._crank.dead is not None:
                     self._die(self._crank.dead)
                     return
-        except Exception:  # a defect of ours: nobody may wait for ever because of it
+        except Exception:  # noqa: BLE001 - a defect of ours: nobody may wait for ever for it
             _log.exception("the decoding thread of %s failed", self._name)
             self._die("an unexpected error, see the log")
 
@@ -261,7 +262,7 @@ class Engine:
         if self._on_step is not None:
             try:
                 self._on_step(report)
-            except Exception:  # whoever counts must not stop the work
+            except Exception:  # noqa: BLE001 - whoever counts must not stop the work
                 _log.exception("on_step failed")
 
     def _answer(self, sequence: Decoding) -> None:

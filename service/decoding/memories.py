@@ -42,7 +42,7 @@ class Memories:
     def add(
         self, lengths: Sequence[int], memories: Mapping[str, Sequence[Tensor] | Tensor]
     ) -> None:
-        """Take in sources: `memories` has, by name, one tensor [positions >= length, ...] for each."""
+        """Take in sources: by name and source, a tensor [positions >= length, ...]."""
         free = np.setdiff1d(np.arange(len(self.lengths_M)), self.places_B)
         if len(free) < len(lengths) or max(lengths) > self._positions:
             self._rebuild(extra=len(lengths), longest=max(lengths), like=memories)

@@ -37,8 +37,8 @@ class DecodeRequest:
 
     `source` ends with the end-of-sentence id. No hypothesis ends before it has `min_length` tokens
     (eos not counted); one that reaches `max_length` tokens is finished there with
-    `FinishReason.LENGTH`, so the search takes at most `max_length` steps. `deadline` is in seconds of the engine's clock
-    (`time.monotonic` unless it was given another).
+    `FinishReason.LENGTH`, so the search takes at most `max_length` steps. `deadline` is in seconds
+    of the engine's clock (`time.monotonic` unless it was given another).
 
     Raises `InvalidArgument` naming the field, the limit and the value.
     """
@@ -96,7 +96,7 @@ class DecodeOptions:
         *,
         deadline: float | None = None,
     ) -> DecodeRequest:
-        """The request for `source` (token ids ending with eos) under a bundle's defaults and limits.
+        """The request for `source` (ids, ending with eos) under a bundle's defaults and limits.
 
         Raises `InvalidArgument` when the source or an option is beyond a limit.
         """
@@ -105,13 +105,11 @@ class DecodeOptions:
                 "source", f"must have at most {limits.max_source_tokens} tokens, got {len(source)}"
             )
         max_length = self._max_length(len(source), defaults, limits)
-        if self.beam is None:  # a default never stands in the way of what was asked
-            beam = min(max(defaults.beam, self.n_best), MAX_BEAM)
-        else:
-            beam = self.beam
+        # A recommended width never stands in the way of the n-best asked for.
+        recommended = min(max(defaults.beam, self.n_best), MAX_BEAM)
         return DecodeRequest(
             source=tuple(source),
-            beam=beam,
+            beam=_or(self.beam, recommended),
             n_best=self.n_best,
             length_normalisation=_or(self.length_normalisation, defaults.length_normalisation),
             length_penalty=_or(self.length_penalty, defaults.length_penalty),

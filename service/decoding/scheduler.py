@@ -31,7 +31,7 @@ class Admission:
 
 
 class Scheduler:
-    """Continuous batching. One turn: `admit`, `seat` (those that could be encoded), `plan`, `absorb`."""
+    """Continuous batching. One turn: `admit`, `seat` (who could be encoded), `plan`, `absorb`."""
 
     def __init__(self, stepper: Stepper, limits: EngineLimits) -> None:
         self._bos_id, self._eos_id = stepper.bos_id, stepper.eos_id
@@ -100,7 +100,7 @@ class Scheduler:
         return Admission(joining=joining, cancelled=gone, expired=expired, wasted_rows=wasted)
 
     def seat(self, joined: Listed[Sequence], now: float) -> None:
-        """Let these begin; they are the sources that the stepper has just taken in, in this order."""
+        """Let these begin: the sources that the stepper has just taken in, in this order."""
         by_width: dict[int, list[int]] = {}
         for index, sequence in enumerate(joined):
             sequence.seated = now
@@ -153,9 +153,9 @@ class Scheduler:
         return work
 
     def absorb(self, output: StepOutput, now: float) -> list[Sequence]:
-        """Learn what the step brought; returns the sequences that are finished, with their hypotheses.
+        """Learn what the step brought; returns who is finished, with `hypotheses`.
 
-        One whose `hypotheses` are empty got no usable number from the model.
+        One whose hypotheses are empty got no usable number from the model.
         """
         step = self._trail.next_step - 1
         if self._aligning and output.attention_RS is not None:

@@ -1,7 +1,7 @@
 """What a hypothesis is worth, and the most that a live one can still become worth.
 
-Length normalisation and coverage penalty are those of Wu et al. 2016, https://arxiv.org/abs/1609.08144,
-equation 14. Lengths count eos.
+Length normalisation and coverage penalty are those of Wu et al. 2016, equation 14
+(https://arxiv.org/abs/1609.08144). Lengths count eos.
 """
 
 import math
@@ -17,7 +17,7 @@ _LEAST_COVERAGE = 1e-10
 
 
 def length_divisor(request: DecodeRequest, length: int) -> float:
-    """What the log-probability of a hypothesis of `length` symbols is divided by. Never falls with it."""
+    """What the log-probability of `length` symbols is divided by; never less for more of them."""
     match request.length_normalisation:
         case "none":
             return 1.0

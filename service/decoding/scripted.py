@@ -1,7 +1,7 @@
 """A stepper that follows a script instead of a model: shipped for tests and demonstrations.
 
-It is an honest one: it keeps no more than a model would (what it knows of each source, the state of each
-row), finds both by the numbers it is given, and so goes wrong where a model would go wrong.
+It is an honest one: it keeps no more than a model would (what it knows of each source, the state of
+each row), finds both by the numbers it is given, and so goes wrong where a model would go wrong.
 """
 
 from collections.abc import Callable, Sequence
@@ -40,7 +40,6 @@ class ScriptedStepper:
         self._attention = attention or _diagonal
         self._sources: list[Tokens] = []
         self._prefixes: list[Tokens] = []  # of the rows of the last step, then of fresh rows
-        self._cache: dict[tuple[Tokens, Tokens], NDArray[np.float32]] = {}
 
     @property
     def held_sources(self) -> list[Tokens]:
@@ -63,8 +62,8 @@ class ScriptedStepper:
         fed = [(*self._prefixes[p], t) for p, t in zip(parents, tokens, strict=True)]
         sources = [self._sources[b] for b in work.sources_R.tolist()]
         self._prefixes = fed
-        log_probs_RV = np.stack(
-            [self._look_up(s, f[1:]) for s, f in zip(sources, fed, strict=True)]
+        log_probs_RV = np.array(
+            [self._script(s, f[1:]) for s, f in zip(sources, fed, strict=True)], np.float32
         )
         ids_RK = np.argsort(-log_probs_RV, axis=1, kind="stable")[:, : work.top_k]
         return StepOutput(
@@ -77,14 +76,6 @@ class ScriptedStepper:
         """Forget every source and row."""
         self._sources, self._prefixes = [], []
 
-    def _look_up(self, source: Tokens, prefix: Tokens) -> NDArray[np.float32]:
-        known = self._cache.get((source, prefix))
-        if known is None:
-            known = self._cache[source, prefix] = np.asarray(
-                self._script(source, prefix), np.float32
-            )
-        return known
-
     def _attend(self, sources: list[Tokens], fed: list[Tokens]) -> Floats:
         longest = max(map(len, self._sources))
         positions = -(-longest // self.position_multiple) * self.position_multiple
@@ -95,7 +86,7 @@ class ScriptedStepper:
 
 
 def copying(vocabulary_size: int, *, eos_id: int = 2, certainty: float = 0.9) -> Script:
-    """A script that repeats the source: each next token is its, with that probability, and eos at its end."""
+    """A script that repeats the source, each token with probability `certainty`, and then ends."""
     rest = np.log((1 - certainty) / (vocabulary_size - 1))
 
     def script(source: Tokens, prefix: Tokens) -> NDArray[np.float64]:

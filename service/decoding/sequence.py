@@ -13,8 +13,7 @@ from service.decoding.request import (
 )
 from service.decoding.stepper import Floats, Ints
 
-
-# Plain lists, made when a step is first read: an item of a list costs a fraction of one of an array.
+# Plain lists, made when a step is first read: their items cost a fraction of an array's.
 _Lists = tuple[list[int], list[int], list[float]]
 
 
@@ -85,7 +84,7 @@ class Sequence:
 
 @dataclass(slots=True)
 class _Step:
-    """The rows of one step: token fed, row it continues (`None`: the same), log-probability of the token."""
+    """The rows of a step: the token fed, its log-probability, the row continued (`None`: same)."""
 
     tokens_R: Ints
     parents_R: Ints | None
@@ -95,7 +94,7 @@ class _Step:
 
 
 class Trail:
-    """What went into each of the last steps, so that hypotheses can be read backwards from their end."""
+    """What went into each of the last steps: hypotheses are read from it, from their end."""
 
     def __init__(self) -> None:
         self._steps: list[_Step] = []
@@ -107,7 +106,7 @@ class Trail:
         return self._first + len(self._steps)
 
     def record(self, tokens_R: Ints, parents_R: Ints | None, log_probs_R: Floats) -> None:
-        """Note the rows of a step: the token each is fed, its log-probability, and the row before it."""
+        """Note a step's rows: the token each is fed, the row before, that token's probability."""
         self._steps.append(_Step(tokens_R, parents_R, log_probs_R))
 
     def note_attention(self, attention_RS: Floats) -> None:

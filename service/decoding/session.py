@@ -35,16 +35,16 @@ Tensor = NDArray[Any]
 # Kernels work on a whole number of vector registers and then on the rest. Padded to a multiple of
 # the register, a source meets the same code path whatever else is in the batch.
 _POSITION_MULTIPLE = 8
-# Attention with one slot per source would take the matrix-vector kernel, which rounds otherwise than
-# the matrix-matrix kernel that the same row meets beside a beam (5e-7 in a log-probability). The empty
-# second slot costs 0.1 ms of a greedy step of 64 rows, and makes a crowd of any kind exact.
+# Attention with one slot per source would take the matrix-vector kernel, which rounds otherwise
+# than the matrix-matrix kernel that the same row meets beside a beam (5e-7 in a log-probability).
+# The empty second slot costs 0.1 ms of a greedy step of 64 rows, and makes every crowd exact.
 _LEAST_SLOTS = 2
 # Sources are encoded together while the padding costs less than another run would.
 _BUCKET_GROWTH = 1.5
 
 
 class OnnxStepper:
-    """Encodes and steps with two onnxruntime sessions; holds memories per source, states per row."""
+    """Encodes and steps with onnxruntime; holds memories per source, states per row."""
 
     position_multiple = _POSITION_MULTIPLE
 
@@ -57,8 +57,8 @@ class OnnxStepper:
         self.bos_id = manifest.special_ids.bos
         self.eos_id = manifest.special_ids.eos
         problems = [
-            f"states: {s.input!r} grows along axis {s.growing_axis}; this version of the engine runs "
-            "fixed-size states only"
+            f"states: {s.input!r} grows along axis {s.growing_axis}; this version of the engine "
+            "runs states of fixed size only"
             for s in manifest.states
             if s.growing_axis is not None
         ]
@@ -67,7 +67,7 @@ class OnnxStepper:
         for spec, data in ((graphs.encoder, encoder), (graphs.decoder, decoder)):
             try:
                 session = _open(data, threads)
-            except Exception as error:  # onnxruntime's exceptions have no common base of their own
+            except Exception as error:  # noqa: BLE001 - onnxruntime's have no base of their own
                 problems.append(f"{spec.file}: onnxruntime cannot load it: {_brief(error)}")
                 continue
             problems += _interface_problems(session, spec)
@@ -217,12 +217,13 @@ def _interface_problems(session: ort.InferenceSession, spec: GraphSpec) -> Itera
         for name in sorted(want.keys() - have.keys()):
             yield f"{spec.file}: {kind} {name!r} of the manifest is not in the graph"
         for name in sorted(want.keys() & have.keys()):
+            tensor = f"{spec.file}: {kind} {name!r}"
             dtype = _DTYPES.get(have[name].type, have[name].type)
             if dtype != want[name].dtype:
-                yield f"{spec.file}: {kind} {name!r} is {dtype}, the manifest says {want[name].dtype}"
+                yield f"{tensor} is {dtype}, the manifest says {want[name].dtype}"
             rank, said_rank = len(have[name].shape), len(want[name].shape)
             if rank != said_rank:
-                yield f"{spec.file}: {kind} {name!r} has rank {rank}, the manifest says {said_rank}"
+                yield f"{tensor} has rank {rank}, the manifest says {said_rank}"
 
 
 _DTYPES = {

@@ -7,7 +7,7 @@ A stepper owns every tensor: the memories of the sources it holds and the states
 last step. Search owns none of them and speaks of both by number only:
 
 - *sources* are numbered as they joined: those kept at the last step, then those joined since.
-- *parents* are numbered alike: the rows of the last step, then one fresh row per source joined since.
+- *parents* are numbered alike: the rows of the last step, then a fresh row per source joined since.
 """
 
 from collections.abc import Sequence
@@ -82,7 +82,7 @@ class Stepper(Protocol):
         ...
 
     def join(self, sources: Sequence[Tokens]) -> None:
-        """Encode `sources` and hold them after those held already. When it raises, nothing changed."""
+        """Encode `sources`, hold them after those held already. When it raises, nothing changed."""
         ...
 
     def step(self, work: StepInput) -> StepOutput:

@@ -1,4 +1,4 @@
-"""The same answer in any crowd: with whom, when and how one is decoded must not show in the result."""
+"""The same answer in any crowd: with whom, when and how one is decoded does not show in it."""
 
 import dataclasses
 import random

@@ -1,5 +1,6 @@
 """Models that are cheap and arbitrary, and the searches over them done the slow and obvious way."""
 
+import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
 
@@ -22,8 +23,9 @@ class ManualClock:
 
 
 def arbitrary_model(seed: int, vocabulary: int, end: float = 0.0) -> Script:
-    """Log-probabilities that depend on the whole source and prefix; the greater `end`, the shorter texts."""
+    """Log-probabilities that depend on all of source and prefix; `end` makes texts shorter."""
 
+    @functools.cache
     def script(source: Tokens, prefix: Tokens) -> np.ndarray:
         generator = np.random.default_rng([seed, *source, 1_000_000, *prefix])
         logits = generator.normal(0.0, 1.5, vocabulary)
@@ -36,6 +38,7 @@ def arbitrary_model(seed: int, vocabulary: int, end: float = 0.0) -> Script:
 def arbitrary_attention(seed: int) -> Script:
     """Attention weights that depend on the whole source and prefix."""
 
+    @functools.cache
     def attention(source: Tokens, prefix: Tokens) -> np.ndarray:
         generator = np.random.default_rng([seed, *source, 2_000_000, *prefix])
         return generator.dirichlet(np.ones(len(source))).astype(np.float32)

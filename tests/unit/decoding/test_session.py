@@ -94,7 +94,9 @@ def change(graph: GraphSpec, tensor: str, **fields: object) -> GraphSpec:
     """A graph spec with one input altered."""
 
     def altered(spec: TensorSpec) -> TensorSpec:
-        return dataclasses.replace(spec, **fields) if spec.name == tensor else spec  # type: ignore[arg-type]
+        if spec.name != tensor:
+            return spec
+        return dataclasses.replace(spec, **fields)  # type: ignore[arg-type]
 
     return dataclasses.replace(graph, inputs=tuple(altered(spec) for spec in graph.inputs))
 
@@ -108,7 +110,7 @@ def test_a_growing_state_is_refused_in_so_many_words(bundle: Bundle) -> None:
 
 
 def test_graphs_that_load_but_do_not_run_are_refused(bundle: Bundle) -> None:
-    """Feeding a state from the wrong encoder output fits the manifest's rules but not the kernels."""
+    """Each state begins with the other's encoder output, which is of another size."""
     first, second = bundle.manifest.states
     crossed = dataclasses.replace(
         bundle.manifest,
