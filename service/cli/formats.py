@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from service.cli.lines import Line
 
 if TYPE_CHECKING:
-    from service.rpc.pb.parley.v1 import translation_pb2 as pb
+    from service.client import TranslationResult
 
 __all__ = ["Form", "form_for"]
 
 # (position of the line from 0, the line, its answer or None when it is blank) -> lines to print
-Form = Callable[[int, Line, "pb.TranslationResult | None"], Iterable[str]]
+Form = Callable[[int, Line, "TranslationResult | None"], Iterable[str]]
 
 _BAR = " ||| "
 
@@ -27,18 +27,18 @@ def form_for(args: argparse.Namespace) -> Form:
     return _aligned if args.alignments else _plain
 
 
-def _plain(_index: int, line: Line, answer: "pb.TranslationResult | None") -> Iterable[str]:
+def _plain(_index: int, line: Line, answer: "TranslationResult | None") -> Iterable[str]:
     yield line.text if answer is None else _one_line(answer.translated_text)
 
 
-def _aligned(_index: int, line: Line, answer: "pb.TranslationResult | None") -> Iterable[str]:
+def _aligned(_index: int, line: Line, answer: "TranslationResult | None") -> Iterable[str]:
     if answer is None:
         yield _BAR.join((line.text, "", "", ""))
     else:
         yield _BAR.join((_one_line(answer.translated_text), *_alignment(answer, 0)))
 
 
-def _n_best(index: int, line: Line, answer: "pb.TranslationResult | None") -> Iterable[str]:
+def _n_best(index: int, line: Line, answer: "TranslationResult | None") -> Iterable[str]:
     if answer is None:
         yield _BAR.join((str(index), line.text, "0"))
         return
@@ -46,24 +46,24 @@ def _n_best(index: int, line: Line, answer: "pb.TranslationResult | None") -> It
         yield _BAR.join((str(index), _one_line(each.text), f"{each.score:.6f}"))
 
 
-def _n_best_aligned(index: int, line: Line, answer: "pb.TranslationResult | None") -> Iterable[str]:
+def _n_best_aligned(index: int, line: Line, answer: "TranslationResult | None") -> Iterable[str]:
     plain = _n_best(index, line, answer)
     for rank, text in enumerate(plain):
         yield _BAR.join((text, *(_alignment(answer, rank) if answer else ("", "", ""))))
 
 
-def _json(index: int, line: Line, answer: "pb.TranslationResult | None") -> Iterable[str]:
+def _json(index: int, line: Line, answer: "TranslationResult | None") -> Iterable[str]:
     told: dict[str, object] = {"line": index, "source": line.text}
     if answer is None:
         told["translated_text"] = line.text
     else:
-        from google.protobuf import json_format
+        from service.client import as_dict
 
-        told |= json_format.MessageToDict(answer, preserving_proto_field_name=True)
+        told |= as_dict(answer)
     yield json.dumps(told, ensure_ascii=False)
 
 
-def _alignment(answer: "pb.TranslationResult", rank: int) -> tuple[str, str, str]:
+def _alignment(answer: "TranslationResult", rank: int) -> tuple[str, str, str]:
     """Source pieces, target pieces, and "source-target" pairs of their positions."""
     tokens = answer.hypotheses[rank].tokens
     pairs = (

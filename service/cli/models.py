@@ -2,13 +2,10 @@
 
 import argparse
 import json
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import Any
 
 from service.cli.connection import add_server_options
-
-if TYPE_CHECKING:
-    from service.rpc.pb.parley.v1 import translation_pb2 as pb
 
 __all__ = ["add_parser"]
 
@@ -35,27 +32,15 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(args: argparse.Namespace) -> int:
     """Print the list; returns the exit code. Raises CallFailed."""
-    from service.client import Client
+    from service.client import Client, as_dict
 
     with Client(args.server, timeout=args.timeout, retries=0) as client:
-        models = client.models()
-    print(_as_json(models) if args.json else _as_table(models))
+        models = [as_dict(each, with_defaults=True) for each in client.models()]
+    print(json.dumps(models, ensure_ascii=False, indent=2) if args.json else _table(models))
     return 0
 
 
-def _as_json(models: Iterable["pb.Model"]) -> str:
-    from google.protobuf import json_format
-
-    listed = [
-        json_format.MessageToDict(
-            each, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
-        )
-        for each in models
-    ]
-    return json.dumps(listed, ensure_ascii=False, indent=2)
-
-
-def _as_table(models: Sequence["pb.Model"]) -> str:
+def _table(models: Sequence[dict[str, Any]]) -> str:
     if not models:
         return "the server has no models; publish one into the directory it serves"
     rows = [_HEADINGS, *(_row(each) for each in models)]
@@ -63,21 +48,18 @@ def _as_table(models: Sequence["pb.Model"]) -> str:
     lines = [_line(rows[0], widths)]
     for model, row in zip(models, rows[1:], strict=True):
         lines.append(_line(row, widths))
-        lines += [f"    {line}" for line in model.reason.splitlines()]
+        lines += [f"    {line}" for line in model["reason"].splitlines()]
     return "\n".join(lines)
 
 
-def _row(model: "pb.Model") -> tuple[str, ...]:
-    from service.rpc.pb.parley.v1 import translation_pb2 as pb
-
-    state = pb.ModelState.Name(model.state).removeprefix("MODEL_STATE_").lower()
-    pair = (model.source_language_code, model.target_language_code)
+def _row(model: dict[str, Any]) -> tuple[str, ...]:
+    pair = (model["source_language_code"], model["target_language_code"])
     return (
-        model.name,
-        f"{model.version}{' *' if model.serving else ''}",
-        state,
+        model["name"],
+        f"{model['version']}{' *' if model['serving'] else ''}",
+        model["state"].removeprefix("MODEL_STATE_").lower(),
         " -> ".join(pair) if any(pair) else "",
-        ", ".join(f"{each.metric} {each.value:.4g}" for each in model.quality),
+        ", ".join(f"{each['metric']} {each['value']:.4g}" for each in model["quality"]),
     )
 
 

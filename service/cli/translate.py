@@ -17,10 +17,9 @@ from service.cli.progress import Progress
 from service.errors import ParleyError
 
 if TYPE_CHECKING:
-    from service.client import AsyncClient, CallFailed, Options
-    from service.rpc.pb.parley.v1 import translation_pb2 as pb
+    from service.client import AsyncClient, CallFailed, Options, TranslationResult
 
-    Answers: TypeAlias = Sequence[pb.TranslationResult | None]
+    Answers: TypeAlias = Sequence[TranslationResult | None]
 
 __all__ = ["add_parser"]
 

@@ -10,6 +10,22 @@ The stubs under `service.rpc.pb` do the same for whoever prefers plain gRPC.
 
 from service.client.asynchronous import AsyncClient
 from service.client.blocking import Client
-from service.client.messages import CallFailed, Options
+from service.client.messages import (
+    DEFAULT_SERVER,
+    CallFailed,
+    Model,
+    Options,
+    TranslationResult,
+    as_dict,
+)
 
-__all__ = ["AsyncClient", "CallFailed", "Client", "Options"]
+__all__ = [
+    "DEFAULT_SERVER",
+    "AsyncClient",
+    "CallFailed",
+    "Client",
+    "Model",
+    "Options",
+    "TranslationResult",
+    "as_dict",
+]

@@ -4,14 +4,29 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypedDict
 
 import grpc
+from google.protobuf import json_format
+from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
 from service.errors import ParleyError
 from service.rpc.pb.parley.v1 import translation_pb2 as pb
 
-__all__ = ["DEFAULT_SERVER", "CallFailed", "Options", "channel_options", "failure", "request"]
+__all__ = [
+    "DEFAULT_SERVER",
+    "CallFailed",
+    "Model",
+    "Options",
+    "TranslationResult",
+    "as_dict",
+    "channel_options",
+    "failure",
+    "request",
+]
 
 DEFAULT_SERVER = "127.0.0.1:50051"
+
+Model = pb.Model
+TranslationResult = pb.TranslationResult
 
 _DETAILS_KEY = "grpc-status-details-bin"
 
@@ -97,7 +112,7 @@ def failure(error: _RpcFailure, server: str) -> CallFailed:
     code, message = error.code(), error.details() or ""
     packed = dict(error.trailing_metadata() or ()).get(_DETAILS_KEY)
     if packed is None and code is grpc.StatusCode.UNAVAILABLE:
-        reason = message.rsplit(": ", 1)[-1]
+        reason = message.rsplit(": ", 1)[-1].strip("[](){} ")
         message = (
             f"no Parley server answers at {server} ({reason}); "
             "start one with `parley serve`, or name another"
@@ -108,6 +123,18 @@ def failure(error: _RpcFailure, server: str) -> CallFailed:
     if isinstance(packed, bytes):
         _read_details(packed, failed)
     return failed
+
+
+def as_dict(message: Message, *, with_defaults: bool = False) -> dict[str, Any]:
+    """A message as plain values for JSON, by the names of the proto; enums are their names.
+
+    `with_defaults` also shows what is empty, 0 or false.
+    """
+    return json_format.MessageToDict(
+        message,
+        preserving_proto_field_name=True,
+        always_print_fields_with_no_presence=with_defaults,
+    )
 
 
 def channel_options() -> list[tuple[str, int]]:

@@ -8,7 +8,7 @@ from service.client import AsyncClient, CallFailed, Client
 from service.client.messages import request
 from service.errors import InvalidArgument, Overloaded
 from service.rpc.pb.parley.v1 import translation_pb2 as pb
-from tests.unit.rpc.fakes import FakeModels, FakeVersion, running
+from tests.unit.rpc.fakes import FakeModels, FakeVersion, running, until
 
 
 @pytest.fixture(params=["blocking", "asyncio"])
@@ -104,12 +104,9 @@ async def test_cancelling_a_call_stops_its_work_in_the_server():
         AsyncClient(f"127.0.0.1:{door.port}") as client,
     ):
         task = asyncio.create_task(client.translate("wait"))
-        while not version.translator.asked:
-            await asyncio.sleep(0.001)
+        await until(lambda: version.translator.asked)
         task.cancel()
-        async with asyncio.timeout(5):
-            while not version.translator.cancelled:
-                await asyncio.sleep(0.001)
+        await until(lambda: version.translator.cancelled)
 
 
 def test_options_go_where_the_proto_has_them():

@@ -7,7 +7,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from tests.unit.rpc.fakes import FakeModels, Running, running
+from tests.unit.rpc.fakes import FakeModels, Running, running, until
 
 
 async def status(door: Running, service: str = "") -> str:
@@ -50,7 +50,7 @@ async def test_a_service_that_was_never_heard_of_is_not_found():
             await status(door, "nobody")
 
         assert grpc.StatusCode.NOT_FOUND is caught.value.code()
-        assert 1 == door.handled("NOT_FOUND", "Check", "grpc.health.v1.Health")
+        await until(lambda: door.handled("NOT_FOUND", "Check", "grpc.health.v1.Health") == 1)
 
 
 async def test_a_draining_server_lives_and_is_never_ready_again():
