@@ -24,12 +24,9 @@ _WORTH_KEEPING = 0.75  # compact when less than this part of the positions is in
 class Memories:
     """Tensors [M, S, ...] by name, with a place for each source."""
 
-    def __init__(
-        self, names: Sequence[str], position_multiple: int = 1, least_slots: int = 1
-    ) -> None:
+    def __init__(self, names: Sequence[str], position_multiple: int = 1) -> None:
         self._names = tuple(names)
         self._multiple = position_multiple
-        self._least_slots = least_slots
         self.clear()
 
     def clear(self) -> None:
@@ -72,12 +69,10 @@ class Memories:
         places_R = self.places_B[sources_R]
         rows = np.arange(len(sources_R))
         starts = np.flatnonzero(np.diff(sources_R, prepend=-1))
-        width = self._least_slots
-        if len(starts) == len(rows):  # one row per source
-            slot_R = places_R * width
-        else:
+        width, slot_R = 1, places_R
+        if len(starts) < len(rows):
             counts = np.diff(starts, append=len(rows))
-            width = max(width, int(counts.max()))
+            width = int(counts.max())
             slot_R = places_R * width + rows - np.repeat(starts, counts)
         slots = np.zeros(len(self.lengths_M) * width, np.int64)
         slots[slot_R] = rows

@@ -200,7 +200,6 @@ class Scheduler:
                     cohort.unseat(keep_C)
             for sequence in gone.values():
                 self._forget(sequence)
-            self._fresh = [s for s in self._fresh if s.key not in gone]
             self._tidy()
         return list(gone.values())
 

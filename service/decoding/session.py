@@ -35,10 +35,6 @@ Tensor = NDArray[Any]
 # Kernels work on a whole number of vector registers and then on the rest. Padded to a multiple of
 # the register, a source meets the same code path whatever else is in the batch.
 _POSITION_MULTIPLE = 8
-# Attention with one slot per source would take the matrix-vector kernel, which rounds otherwise
-# than the matrix-matrix kernel that the same row meets beside a beam (5e-7 in a log-probability).
-# The empty second slot costs 0.1 ms of a greedy step of 64 rows, and makes every crowd exact.
-_LEAST_SLOTS = 2
 # Sources are encoded together while the padding costs less than another run would.
 _BUCKET_GROWTH = 1.5
 
@@ -80,9 +76,7 @@ class OnnxStepper:
         self._encoder_outputs = [t.name for t in graphs.encoder.outputs]
         self._decoder_outputs = [t.name for t in graphs.decoder.outputs]
         self.has_attention = ATTENTION in self._decoder_outputs
-        self._memories = Memories(
-            [m.name for m in manifest.memories], _POSITION_MULTIPLE, _LEAST_SLOTS
-        )
+        self._memories = Memories([m.name for m in manifest.memories], _POSITION_MULTIPLE)
         self._states: list[Tensor] | None = None  # [R, *], of the rows of the last step
         self._fresh: list[list[Tensor]] = []  # [J, *], of the sources joined since
 

@@ -86,16 +86,6 @@ def test_slots_give_every_row_a_place_with_its_source(memories: Memories) -> Non
     assert 0 == slots[0, 1] == slots[0, 2] == slots[1, 2]
 
 
-def test_a_least_number_of_slots_is_kept() -> None:
-    memories = Memories(["memory"], least_slots=2)
-    add(memories, source(0, 4), source(1, 4))
-
-    slots, slot_of = memories.slots(np.array([0, 1]))
-
-    assert [[0, 0], [1, 0]] == slots.tolist()
-    assert [0, 2] == slot_of.tolist()
-
-
 def test_any_coming_and_going_keeps_everybody_whole(memories: Memories) -> None:
     chance = random.Random(0)
     expected: list[np.ndarray] = []
