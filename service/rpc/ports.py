@@ -88,7 +88,7 @@ class VersionStatus(Protocol):
 
     @property
     def reason(self) -> str:
-        """Why the state is FAILED; empty otherwise."""
+        """Why the state is FAILED, or what a version that is not loaded waits for."""
 
     @property
     def serving(self) -> bool:

@@ -77,14 +77,11 @@ async def _all(
 ) -> list[Translation]:
     """Translations of all texts, in order; the first failure cancels the rest."""
     window = Window()
-
-    async def one(text: str) -> Translation:
-        await asyncio.sleep(0)  # splitting a text takes a moment: others have their turn between
-        return await translator.translate(text, options, window)
-
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(text)) for text in texts]
+            tasks = [
+                group.create_task(translator.translate(text, options, window)) for text in texts
+            ]
     except BaseExceptionGroup as failures:
         error = failures.exceptions[0]
         if isinstance(error, InvalidArgument):  # the translator knows only its options

@@ -2,7 +2,7 @@
 
     text -> segments -> token ids -> requests -> (engine) -> results -> hypotheses -> text
 
-Everything but the engine is plain values: `_prepare` and `assemble` are the two halves, and the
+Everything but the engine is plain values: `_prepare` and `_assemble` are the two halves, and the
 two ways to call the engine (awaited, or here and now) are thin shells around them.
 """
 
@@ -21,7 +21,7 @@ from service.translation.assembly import Part, assemble
 from service.translation.options import TranslateOptions
 from service.translation.result import Translation
 from service.translation.segments import Segments, split
-from service.translation.window import Window
+from service.translation.window import Window, outcome
 
 __all__ = ["DecodingEngine", "TranslationModel", "Translator"]
 
@@ -74,32 +74,28 @@ class Translator:
         DeadlineExceeded, Unavailable.
         """
         window = window or Window()
-        prepared = self._prepare(text, options)
+        futures: list[asyncio.Future[DecodeResult]] = []
         try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [
-                    None
-                    if request is None
-                    else group.create_task(window.run(partial(self._engine.submit, request)))
-                    for request in prepared.requests
-                ]
-        except BaseExceptionGroup as failures:
-            raise failures.exceptions[0] from None  # the rest is its echo, or as bad
-        return self._assemble(
-            prepared, options, [task.result() if task else None for task in tasks]
-        )
+            async with window.turn:
+                await asyncio.sleep(0)  # to prepare a text takes a moment: let others go first
+                prepared = self._prepare(text, options)
+                for request in filter(None, prepared.requests):
+                    futures.append(  # noqa: PERF401 - if one fails, those before it are known
+                        await window.begin(partial(self._engine.submit, request))
+                    )
+            results = [await outcome(future) for future in futures]
+        except BaseException:
+            for future in futures:
+                future.cancel()
+            raise
+        return self._assemble(prepared, options, iter(results))
 
     def translate_now(self, texts: Sequence[str], options: TranslateOptions) -> list[Translation]:
         """The same for tools and tests: in the caller's thread, all texts in one batch."""
         prepared = [self._prepare(text, options) for text in texts]
         wanted = [request for each in prepared for request in each.requests if request]
         results = iter(self._engine.decode(wanted))
-        return [
-            self._assemble(
-                each, options, [next(results) if request else None for request in each.requests]
-            )
-            for each in prepared
-        ]
+        return [self._assemble(each, options, results) for each in prepared]
 
     def _prepare(self, text: str, options: TranslateOptions) -> _Prepared:
         manifest = self._manifest
@@ -140,31 +136,25 @@ class Translator:
         )
 
     def _assemble(
-        self,
-        prepared: _Prepared,
-        options: TranslateOptions,
-        results: Sequence[DecodeResult | None],
+        self, prepared: _Prepared, options: TranslateOptions, results: Iterator[DecodeResult]
     ) -> Translation:
+        """The translation of a text; takes from `results` as many as it has requests."""
+        detailed = options.token_scores or options.alignments
+        parts = []
+        for text, request in zip(prepared.segments.sentences, prepared.requests, strict=True):
+            if request is None:
+                parts.append(Part.untouched(text))
+                continue
+            part = Part.decoded(
+                next(results),
+                self._tokenizer,
+                source=request.source if detailed else (),
+                eos=self._manifest.special_ids.eos,
+            )
+            parts.append(part)
         return assemble(
             prepared.segments,
-            tuple(self._parts(prepared, options, results)),
+            parts,
             n_best=options.n_best,
             target_language=self._manifest.target_language,
         )
-
-    def _parts(
-        self,
-        prepared: _Prepared,
-        options: TranslateOptions,
-        results: Sequence[DecodeResult | None],
-    ) -> Iterator[Part]:
-        detailed = options.token_scores or options.alignments
-        for text, request, result in zip(
-            prepared.segments.sentences, prepared.requests, results, strict=True
-        ):
-            if request is None or result is None:
-                yield Part.untouched(text)
-            else:
-                eos = self._manifest.special_ids.eos
-                source = request.source if detailed else ()
-                yield Part.decoded(result, self._tokenizer, source=source, eos=eos)

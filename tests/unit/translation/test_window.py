@@ -5,8 +5,9 @@ from concurrent.futures import Future
 
 import pytest
 
-from service.errors import Overloaded, Unavailable
+from service.errors import DeadlineExceeded, Overloaded, Unavailable
 from service.translation import Window
+from service.translation.window import outcome
 
 
 class Queue:
@@ -29,6 +30,11 @@ class Queue:
         self.waiting.pop(0).set_result("done")
 
 
+async def run(window: Window, queue: Queue) -> str:
+    """What a text does for each of its sentences."""
+    return await outcome(await window.begin(queue.submit))
+
+
 async def settle() -> None:
     for _ in range(5):
         await asyncio.sleep(0)
@@ -36,7 +42,7 @@ async def settle() -> None:
 
 async def test_no_more_than_its_size_is_in_flight():
     queue, window = Queue(room=100), Window(size=3)
-    tasks = [asyncio.create_task(window.run(queue.submit)) for _ in range(10)]
+    tasks = [asyncio.create_task(run(window, queue)) for _ in range(10)]
     for _ in range(10):
         await settle()
         queue.answer()
@@ -47,7 +53,7 @@ async def test_no_more_than_its_size_is_in_flight():
 
 async def test_a_queue_full_of_its_own_sentences_is_waited_for():
     queue, window = Queue(room=2), Window(size=8)
-    tasks = [asyncio.create_task(window.run(queue.submit)) for _ in range(5)]
+    tasks = [asyncio.create_task(run(window, queue)) for _ in range(5)]
     for _ in range(5):
         await settle()
         queue.answer()
@@ -57,12 +63,12 @@ async def test_a_queue_full_of_its_own_sentences_is_waited_for():
 
 async def test_a_queue_full_of_others_is_an_error():
     with pytest.raises(Overloaded):
-        await Window().run(Queue(room=0).submit)
+        await Window().begin(Queue(room=0).submit)
 
 
 async def test_cancelling_takes_the_sentence_out_of_the_engine():
     queue = Queue(room=1)
-    task = asyncio.create_task(Window().run(queue.submit))
+    task = asyncio.create_task(run(Window(), queue))
     await settle()
     task.cancel()
     await asyncio.wait([task])
@@ -73,9 +79,29 @@ async def test_cancelling_takes_the_sentence_out_of_the_engine():
 
 async def test_an_engine_that_gives_up_is_unavailable_and_no_cancellation_of_the_caller():
     queue = Queue(room=1)
-    task = asyncio.create_task(Window().run(queue.submit))
+    task = asyncio.create_task(run(Window(), queue))
     await settle()
     queue.waiting[0].cancel()
 
     with pytest.raises(Unavailable):
         await task
+
+
+async def test_after_a_failure_no_other_sentence_is_begun():
+    queue, window = Queue(room=9), Window(size=1)
+    first = asyncio.create_task(run(window, queue))
+    second = asyncio.create_task(run(window, queue))
+    await settle()
+    queue.waiting[0].set_exception(DeadlineExceeded())
+
+    for task in (first, second):
+        with pytest.raises(DeadlineExceeded):
+            await task
+    assert 1 == len(queue.waiting)
+
+
+async def test_a_place_is_free_again_when_nothing_could_be_begun():
+    window = Window(size=1)
+    for _ in range(3):
+        with pytest.raises(Overloaded):
+            await window.begin(Queue(room=0).submit)
