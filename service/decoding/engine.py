@@ -142,7 +142,8 @@ class Engine:
             self._changed.notify_all()
         if self._thread is not None:
             self._thread.join()
-        return self._fail_rest(Unavailable("the engine was stopped")) == 0
+        with self._turning:
+            return self._fail_rest(Unavailable("the engine was stopped")) == 0
 
     # --- at the door, in any thread -------------------------------------------------------------
 
@@ -223,9 +224,6 @@ class Engine:
         try:
             while self._await_work():
                 self._turn()
-                if self._crank.dead is not None:
-                    self._die(self._crank.dead)
-                    return
         except Exception:  # noqa: BLE001 - a defect of ours: nobody may wait for ever for it
             _log.exception("the decoding thread of %s failed", self._name)
             self._die("an unexpected error, see the log")
@@ -234,7 +232,7 @@ class Engine:
         """Sleep until there is something to do; false when it is time to go."""
         with self._changed:
             while not (self._inbox or self._crank.busy):
-                if self._stop_at is not None:
+                if self._stop_at is not None or self._failure is not None:
                     return False
                 self._changed.wait()
             return self._stop_at is None or self._clock() < self._stop_at
@@ -253,12 +251,17 @@ class Engine:
             self._reserved_rows = self._crank.reserved_rows + joining
         outcome, report = self._crank.run(admission, started)
         self._reserved_rows = self._crank.reserved_rows
+        self._report(report)  # before anybody hears of it: who has an answer finds it counted
         for sequence in outcome.finished:
             self._answer(sequence)
         for sequence, error in outcome.failed:
             self._fail(sequence, error)
         for sequence in outcome.cancelled:
             self._futures.pop(sequence.key, None)
+        if self._crank.dead is not None:
+            self._die(self._crank.dead)
+
+    def _report(self, report: StepReport) -> None:
         if self._on_step is not None:
             try:
                 self._on_step(report)
@@ -285,9 +288,9 @@ class Engine:
             self._inbox = []
             rest, self._futures = self._futures, {}
             self._queued = self._queued_rows = self._reserved_rows = 0
-        self._crank.give_up()
         unfinished = [f for f in rest.values() if not f.done()]
         for future in unfinished:
             with contextlib.suppress(InvalidStateError):
                 future.set_exception(error)
+        self._crank.give_up()
         return len(unfinished)

@@ -106,7 +106,7 @@ class Trail:
         return self._first + len(self._steps)
 
     def record(self, tokens_R: Ints, parents_R: Ints | None, log_probs_R: Floats) -> None:
-        """Note a step's rows: the token each is fed, the row before, that token's probability."""
+        """Note a step's rows: the token each is fed, its log-probability, the row before."""
         self._steps.append(_Step(tokens_R, parents_R, log_probs_R))
 
     def note_attention(self, attention_RS: Floats) -> None:

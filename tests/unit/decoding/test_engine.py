@@ -288,3 +288,18 @@ def test_an_engine_finds_its_stepper_clean() -> None:
 
     [expected] = Engine(arbitrary_stepper()).decode([request(5)])
     assert expected.hypotheses == result.hypotheses
+
+
+def test_decode_without_a_thread_ends_too_when_the_model_is_broken(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.CRITICAL, logger="service.decoding")
+    stepper = Gated()
+    stepper.error = RuntimeError("broken")
+    stepper.open()
+    engine = Engine(stepper, EngineLimits(max_rows=1, max_failures=2))
+
+    with pytest.raises(StepFailed):
+        engine.decode([request(5)] * 5)
+
+    assert not engine.healthy
