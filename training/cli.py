@@ -1,42 +1,191 @@
-"""``parley-train``: one command from a recipe to a published bundle, and its stages one by one."""
+"""``parley-train``: from a recipe to a published bundle, in one command or stage by stage."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from training.runtime import prepare_process
+if TYPE_CHECKING:
+    from training.preparation import Prepared
 
 __all__ = ["main"]
 
+_DESCRIPTION = "Train attention seq2seq models and publish them for `parley serve`."
+_EPILOG = """\
+examples:
+  parley-train run training/recipes/dates.toml
+      generate a corpus, train, verify, publish exported/dates/1; takes two minutes, needs no data
+  parley-train run training/recipes/tatoeba-de-en.toml --data-dir data --budget-minutes 60
+      the learning rate comes down in time for the budget
+  parley-train train my.toml        stopped by Ctrl-C? the same command goes on where it was
+  parley-train export my.toml       publish the best weights of a run that has ended, or not yet
+
+A recipe is one TOML file; training/recipes/ has examples, and every key is explained in
+training/config.py. A run keeps its tokenizer, checkpoints, log.jsonl and TensorBoard curves in its
+run directory (tensorboard --logdir runs).
+"""
+
 
 def main(argv: list[str] | None = None) -> int:
-    prepare_process()
-    parser = argparse.ArgumentParser(prog="parley-train")
-    sub = parser.add_subparsers(dest="command", required=True)
-    one = sub.add_parser("train")
-    one.add_argument("recipe", type=Path)
-    one.add_argument("--data-dir", type=Path, default=Path("data"))
-    one.add_argument("--run-dir", type=Path)
-    one.add_argument("--budget-minutes", type=float)
-    args = parser.parse_args(argv)
-    from training.preparation import prepare
-    from training.stages import train
+    """Run a command; 0 done, 1 failed, 2 used wrongly."""
+    args = _parser().parse_args(argv)
+    # torch takes seconds to import: --help and mistakes in the arguments do not wait for it.
+    from service.bundle import BundleError
+    from training.checkpoint import CheckpointError
+    from training.config import RecipeError
+    from training.data.corpus import CorpusError
+    from training.export import ExportError, ParityError
+    from training.runtime import prepare_process
+    from training.trainer import Interrupted
 
-    run_dir = args.run_dir or Path("runs") / args.recipe.stem
-    prepared = prepare(args.recipe, args.data_dir, run_dir)
-    for line in prepared.drops.lines():
-        print(line, file=sys.stderr)
-    print(
-        len(prepared.train),
-        "pairs",
-        sum(len(e.target) for e in prepared.train),
-        "target tokens",
-        file=sys.stderr,
-    )
-    train(prepared, args.budget_minutes)
+    prepare_process()
+    command: Callable[[argparse.Namespace], None] = args.command
+    try:
+        command(args)
+    except RecipeError as error:
+        return _fail(error, 2)
+    except (
+        BundleError,
+        CheckpointError,
+        CorpusError,
+        ExportError,
+        Interrupted,
+        OSError,
+        ParityError,
+    ) as error:
+        return _fail(error, 1)
+    except KeyboardInterrupt:
+        return _fail("interrupted", 1)
     return 0
+
+
+def _run(args: argparse.Namespace) -> None:
+    from training import stages
+
+    prepared = _prepared(args)
+    stages.train(prepared, args.budget_minutes)
+    _say_published(stages.export(prepared, args.exported, _say).path)
+
+
+def _prepare(args: argparse.Namespace) -> None:
+    prepared = _prepared(args)
+    _say(f"tokenizer of {prepared.tokenizer_spec.vocabulary_size} pieces in {prepared.run_dir}")
+
+
+def _train(args: argparse.Namespace) -> None:
+    from training import stages
+
+    progress = stages.train(_prepared(args), args.budget_minutes)
+    _say(f"best {progress.best_score:.2f} at step {progress.best_step} of {progress.step}")
+
+
+def _evaluate(args: argparse.Namespace) -> None:
+    from training import stages
+
+    result = stages.evaluate(_prepared(args))
+    if args.json:
+        print(json.dumps(asdict(result)))
+    else:
+        print(f"{result.metric} {result.value:.2f}  {result.signature}")
+
+
+def _export(args: argparse.Namespace) -> None:
+    from training import stages
+
+    _say_published(stages.export(_prepared(args), args.exported, _say).path)
+
+
+def _prepared(args: argparse.Namespace) -> Prepared:
+    """The corpus and the tokenizer, with a word about what was left out."""
+    from training.preparation import prepare
+
+    recipe: Path = args.recipe
+    prepared = prepare(recipe, args.data_dir, args.run_dir or Path("runs") / recipe.stem)
+    for line in prepared.drops.lines():
+        _say(line)
+    tokens = sum(len(example.target) for example in prepared.train)
+    _say(
+        f"{len(prepared.train)} training pairs with {tokens} target tokens, "
+        f"{len(prepared.dev)} development sources"
+    )
+    return prepared
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _say_published(path: Path) -> None:
+    print(path)  # the one result: scripts read it from stdout
+
+
+def _fail(error: object, code: int) -> int:
+    _say(f"parley-train: {error}")
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="parley-train",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    stages = (
+        ("run", _run, "all of it: tokenizer, training, export, verification, publication"),
+        ("prepare", _prepare, "read the corpus, say what was dropped, fit the tokenizer"),
+        ("train", _train, "train, or go on training; keeps the best weights"),
+        ("evaluate", _evaluate, "score the best weights on the development set (greedy)"),
+        ("export", _export, "verify the best weights as ONNX and publish the next version"),
+    )
+    for name, command, summary in stages:
+        stage = commands.add_parser(name, help=summary, description=f"{name}: {summary}.")
+        stage.set_defaults(command=command)
+        stage.add_argument("recipe", type=Path, metavar="RECIPE.toml")
+        stage.add_argument(
+            "--data-dir",
+            type=Path,
+            default=Path("data"),
+            metavar="DIR",
+            help="where the recipe's relative data paths are looked up (default: %(default)s)",
+        )
+        stage.add_argument(
+            "--run-dir",
+            type=Path,
+            metavar="DIR",
+            help="tokenizer, checkpoints and logs of this run (default: runs/<recipe's file name>)",
+        )
+        if name in {"run", "train"}:
+            stage.add_argument(
+                "--budget-minutes",
+                type=_positive,
+                metavar="MINUTES",
+                help="end after so many minutes of training; the schedule is shortened to fit",
+            )
+        if name in {"run", "export"}:
+            stage.add_argument(
+                "--exported",
+                type=Path,
+                default=Path("exported"),
+                metavar="DIR",
+                help="root of the published models (default: %(default)s)",
+            )
+        if name == "evaluate":
+            stage.add_argument("--json", action="store_true", help="for scripts")
+    return parser
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f"must be above 0, not {text}")
+    return value
 
 
 if __name__ == "__main__":

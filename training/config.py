@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from service.bundle import DecodeDefaults, is_language, is_model_name
 from service.bundle.schema import SchemaError, parse
 
 __all__ = [
@@ -172,6 +173,8 @@ class OptimConfig:
         for name in ("label_smoothing", "ema_decay"):
             if not 0 <= getattr(self, name) < 1:
                 yield f"{name} must be in [0, 1), not {getattr(self, name)}"
+        if not self.clip_norm > 0:
+            yield f"clip_norm must be above 0, not {self.clip_norm}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,8 +209,15 @@ class EvaluationConfig:
     minimum: float = 0.0  # below this, nothing is published
 
     def validate(self) -> Iterator[str]:
-        if not 1 <= self.beam <= 32:
-            yield f"beam must be in 1..32, not {self.beam}"
+        defaults = DecodeDefaults(
+            beam=self.beam,
+            length_normalisation=self.length_normalisation,
+            length_penalty=self.length_penalty,
+            coverage_penalty=self.coverage_penalty,
+            max_length_ratio=self.max_length_ratio,
+            max_length_offset=self.max_length_offset,
+        )
+        yield from defaults.validate()  # what the bundle would refuse after hours of training
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,6 +230,11 @@ class ExportConfig:
     calibration_sentences: int = 512
     max_quality_drop: float = 0.5  # of the metric, fp32 to int8
     goldens: int = 16
+
+    def validate(self) -> Iterator[str]:
+        for name in ("calibration_sentences", "goldens"):
+            if getattr(self, name) < 1:
+                yield f"{name} must be at least 1, not {getattr(self, name)}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -239,6 +254,15 @@ class Recipe:
     optim: OptimConfig = field(default_factory=OptimConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     export: ExportConfig = field(default_factory=ExportConfig)
+
+    def validate(self) -> Iterator[str]:
+        if not is_model_name(self.name):
+            yield f"name: {self.name!r} cannot name a model (letters, digits and . _ -)"
+        for name in ("source_language", "target_language"):
+            if not is_language(getattr(self, name)):
+                yield f"{name}: {getattr(self, name)!r} is no BCP-47 language tag"
+        if not 0 <= self.seed < 2**32:
+            yield f"seed: must be in 0..{2**32 - 1}, not {self.seed}"
 
 
 def load_recipe(path: Path) -> tuple[Recipe, str]:

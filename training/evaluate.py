@@ -8,7 +8,7 @@ from typing import Literal
 
 from sacrebleu.metrics import BLEU, CHRF
 
-__all__ = ["Score", "score"]
+__all__ = ["Metric", "Score", "score"]
 
 Metric = Literal["bleu", "chrf", "exact_match"]
 

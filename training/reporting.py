@@ -47,7 +47,8 @@ class Reporter:
             self._last_plain = time.monotonic()
             self.say(
                 f"step {step}/{self._bar.total}  epoch {facts['epoch']:.2f}  "
-                f"loss {facts['loss']:.3f}  rate {facts['rate']:.2e}  {facts['tokens_per_second']:.0f} tokens/s  "
+                f"loss {facts['loss']:.3f}  rate {facts['rate']:.2e}  "
+                f"{facts['tokens_per_second']:.0f} tokens/s  "
                 f"{_duration(remaining_seconds)} left"
             )
 

@@ -1,20 +1,34 @@
-"""The stages of ``parley-train run``, each usable alone: prepare, train, evaluate, export."""
+"""The stages of ``parley-train run``, each usable alone: train, evaluate, export.
+
+Every stage takes what ``preparation.prepare`` made, and finds the weights of the one before it in
+the run's directory.
+"""
 
 from __future__ import annotations
 
-from training.checkpoint import Progress
+from collections.abc import Callable
+from pathlib import Path
+
+from service.threads import usable_cpus
+from training.checkpoint import Progress, load_weights
 from training.data.batches import BatchSampler
 from training.decode import greedy_decode, length_limit
-from training.evaluate import score
+from training.evaluate import Score, score
+from training.export import Exported, export_bundle
 from training.models import Seq2Seq, make_model
 from training.preparation import Prepared
 from training.trainer import Trainer, TrainingPlan
 
-__all__ = ["score_dev", "train"]
+__all__ = ["evaluate", "export", "train"]
 
 
 def train(prepared: Prepared, budget_minutes: float | None) -> Progress:
-    """Train, or go on training, the recipe's model."""
+    """Train, or go on training, the recipe's model.
+
+    Raises:
+        Interrupted: it was asked to stop; the same call goes on.
+        CheckpointError: what is in the run's directory cannot be gone on from.
+    """
     recipe = prepared.recipe
     plan = TrainingPlan(
         recipe=recipe,
@@ -22,15 +36,43 @@ def train(prepared: Prepared, budget_minutes: float | None) -> Progress:
         run_dir=prepared.run_dir,
         special=prepared.special,
         sampler=BatchSampler(prepared.train, prepared.special, recipe.batches, recipe.seed),
-        evaluate=lambda model: score_dev(prepared, model),
+        evaluate=lambda model: _score_dev(prepared, model).value,
         budget_minutes=budget_minutes,
     )
-    model = make_model(recipe.model, prepared.tokenizer_spec.vocabulary_size, recipe.seed)
-    return Trainer(plan, model).train()
+    return Trainer(plan, _fresh_model(prepared)).train()
 
 
-def score_dev(prepared: Prepared, model: Seq2Seq) -> float:
-    """The recipe's metric on the development set, decoded greedily in torch."""
+def evaluate(prepared: Prepared) -> Score:
+    """The recipe's metric for the best weights so far, decoded greedily in torch.
+
+    Raises:
+        CheckpointError: there are none.
+    """
+    model, _ = _best_model(prepared)
+    return _score_dev(prepared, model)
+
+
+def export(prepared: Prepared, root: Path, say: Callable[[str], None]) -> Exported:
+    """Verify the best weights as graphs and publish them as the next version; see
+    ``training.export``.
+    """
+    model, minutes = _best_model(prepared)
+    return export_bundle(prepared, model, minutes, root, threads=usable_cpus(), say=say)
+
+
+def _fresh_model(prepared: Prepared) -> Seq2Seq:
+    recipe = prepared.recipe
+    return make_model(recipe.model, prepared.tokenizer_spec.vocabulary_size, recipe.seed)
+
+
+def _best_model(prepared: Prepared) -> tuple[Seq2Seq, float]:
+    """The best weights of the run, and how many minutes of training they took."""
+    model = _fresh_model(prepared)
+    facts = load_weights(prepared.run_dir / "checkpoints" / "best", model)
+    return model.eval(), float(facts["minutes"])
+
+
+def _score_dev(prepared: Prepared, model: Seq2Seq) -> Score:
     config = prepared.recipe.evaluation
     sources = [prepared.source_ids(entry.source) for entry in prepared.dev]
     limits = [
@@ -38,4 +80,4 @@ def score_dev(prepared: Prepared, model: Seq2Seq) -> float:
     ]
     outputs = greedy_decode(model, sources, prepared.special, limits)
     texts = [prepared.tokenizer.decode(ids) for ids in outputs]
-    return score(config.metric, texts, [entry.targets for entry in prepared.dev]).value
+    return score(config.metric, texts, [entry.targets for entry in prepared.dev])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -143,13 +145,14 @@ def _text_lines(path: Path, drops: Drops) -> Iterator[tuple[str, str]]:
 def _raw_lines(path: Path) -> Iterator[bytes]:
     try:
         with _open(path) as file:
-            for line in file:
-                yield line.rstrip(b"\r\n")
+            for number, line in enumerate(file):
+                bare = line.removeprefix(codecs.BOM_UTF8) if number == 0 else line
+                yield bare.rstrip(b"\r\n")
     except FileNotFoundError:
         raise CorpusError(
             f"{path}: no such file (relative paths are looked up under --data-dir)"
         ) from None
-    except (OSError, EOFError) as error:  # gzip reports damage as either
+    except (OSError, EOFError, zlib.error) as error:  # gzip reports damage as any of them
         raise CorpusError(f"{path}: {error}") from None
 
 

@@ -73,7 +73,7 @@ class StaticInt8:
 
     def __init__(self, ranges: Mapping[str, Range]) -> None:
         self._ranges = ranges
-        self._quantised: dict[tuple[int, str, str], str] = {}
+        self._quantised: dict[tuple[GraphBuilder, str, str], str] = {}
 
     def linear(
         self, graph: GraphBuilder, x: str, weight_OI: Array, bias_O: Array | None, place: str
@@ -112,7 +112,7 @@ class StaticInt8:
 
     def _quantise(self, graph: GraphBuilder, x: str, scale: str, zero: str) -> str:
         """One quantisation of a value serves all the products that read it."""
-        key = (id(graph), x, scale + zero)
+        key = (graph, x, scale + zero)
         if key not in self._quantised:
             self._quantised[key] = graph.op("QuantizeLinear", x, scale, zero)
         return self._quantised[key]

@@ -1,0 +1,248 @@
+"""The export: graphs, parity, quantisation, quality, goldens, card; and only then the next version.
+
+    model -> float32 graphs -> parity -> calibration -> 8-bit graphs -> quality -> goldens -> bundle
+
+Whatever is wrong stops it before anything is written below ``exported/``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from service import __version__
+from service.bundle import (
+    FORMAT_VERSION,
+    DecodeDefaults,
+    Golden,
+    Limits,
+    Manifest,
+    Provenance,
+    Quality,
+    Quantisation,
+    dump_goldens,
+    publish_bundle,
+)
+from training.config import Recipe
+from training.evaluate import Metric
+from training.export.arithmetic import Arithmetic, Float32, StaticInt8
+from training.export.calibration import calibrate
+from training.export.card import model_card
+from training.export.goldens import golden_requests, record_goldens
+from training.export.graphs import export_graphs
+from training.export.parity import ParityReport, check_parity
+from training.export.quality import measure
+from training.export.runner import Candidate
+from training.models import Seq2Seq
+from training.preparation import Prepared
+
+__all__ = ["ExportError", "Exported", "export_bundle"]
+
+_PARITY_SENTENCES = 64
+_MAX_GOLDEN_CHARACTERS = 120
+
+
+class ExportError(RuntimeError):
+    """The model is not fit to be published; nothing was written."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exported:
+    """What was published, and how it was checked."""
+
+    path: Path
+    manifest: Manifest
+    parity: ParityReport
+
+
+def export_bundle(
+    prepared: Prepared,
+    model: Seq2Seq,
+    trained_minutes: float,
+    root: Path,
+    *,
+    threads: int,
+    say: Callable[[str], None],
+) -> Exported:
+    """Publish ``model`` (on the CPU) as the next version of the recipe's name below ``root``.
+
+    Raises:
+        ParityError: the graphs do not compute what the model does. ExportError: 8 bits cost more
+        quality than the recipe allows, or the quality is below its minimum. BundleError: the bundle
+        breaks a rule of the format.
+    """
+    model = model.cpu().float().eval()
+    say("writing the float32 graphs and comparing them with the model")
+    exact = _candidate(prepared, model, Float32(), trained_minutes, threads)
+    requests = [
+        request for _, request in golden_requests(exact, _spread(prepared, _PARITY_SENTENCES))
+    ]
+    parity = check_parity(exact, model, requests)
+    for line in parity.lines():
+        say(f"  {line}")
+    chosen, quality = _measured(prepared, model, exact, trained_minutes, say)
+    _check_minimum(prepared.recipe, quality)
+    manifest = dataclasses.replace(chosen.manifest, quality=tuple(quality))
+    chosen = dataclasses.replace(chosen, manifest=manifest)
+    say("recording goldens")
+    goldens = record_goldens(chosen, _spread(prepared, prepared.recipe.export.goldens))
+    path = publish_bundle(root, manifest, _files(prepared, chosen, goldens, parity))
+    say(f"published {path}")
+    return Exported(path=path, manifest=manifest, parity=parity)
+
+
+def _measured(
+    prepared: Prepared,
+    model: Seq2Seq,
+    exact: Candidate,
+    trained_minutes: float,
+    say: Callable[[str], None],
+) -> tuple[Candidate, list[Quality]]:
+    """The candidate to publish, quantised if the recipe says so, and its quality greedy and with a
+    beam.
+    """
+    recipe = prepared.recipe
+    metrics: list[Metric] = (
+        ["bleu", "chrf"] if recipe.evaluation.metric != "exact_match" else ["exact_match"]
+    )
+    metrics.sort(
+        key=lambda metric: metric != recipe.evaluation.metric
+    )  # the recipe's own comes first
+
+    def scores(candidate: Candidate, beam: int) -> list[Quality]:
+        found = measure(candidate, prepared.dev, metrics, beam, f"{recipe.name} dev")
+        for each in found:
+            say(
+                f"  {candidate.manifest.quantisation.scheme} beam {beam}: {each.metric} {each.value:.2f}"
+            )
+        return found
+
+    say(f"measuring quality on {len(prepared.dev)} development sentences")
+    beam = recipe.evaluation.beam
+    chosen, quality = exact, scores(exact, beam)
+    if recipe.export.quantisation != "none":
+        before = quality[0].value
+        sample = np.random.default_rng(recipe.seed).permutation(len(prepared.train))
+        examples = [prepared.train[i] for i in sample[: recipe.export.calibration_sentences]]
+        arithmetic = StaticInt8(calibrate(model, examples, prepared.special))
+        chosen = _candidate(prepared, model, arithmetic, trained_minutes, exact.threads)
+        quality = scores(chosen, beam)
+        if before - quality[0].value > recipe.export.max_quality_drop:
+            raise ExportError(
+                f"8 bits cost {before - quality[0].value:.2f} {quality[0].metric} "
+                f"({before:.2f} to {quality[0].value:.2f}); export.max_quality_drop is "
+                f"{recipe.export.max_quality_drop}"
+            )
+    if beam > 1:
+        quality += scores(chosen, 1)
+    return chosen, quality
+
+
+def _check_minimum(recipe: Recipe, quality: list[Quality]) -> None:
+    if quality[0].value < recipe.evaluation.minimum:
+        raise ExportError(
+            f"{quality[0].metric} is {quality[0].value:.2f}; evaluation.minimum of the recipe is "
+            f"{recipe.evaluation.minimum}"
+        )
+
+
+def _candidate(
+    prepared: Prepared,
+    model: Seq2Seq,
+    arithmetic: Arithmetic,
+    trained_minutes: float,
+    threads: int,
+) -> Candidate:
+    recipe = prepared.recipe
+    exported = export_graphs(model, arithmetic)
+    scheme = "none" if isinstance(arithmetic, Float32) else recipe.export.quantisation
+    manifest = Manifest(
+        format_version=FORMAT_VERSION,
+        name=recipe.name,
+        version=1,  # the publisher takes the next free one
+        task=recipe.task,
+        source_language=recipe.source_language,
+        target_language=recipe.target_language,
+        architecture=_architecture(recipe, model),
+        tokenizer=prepared.tokenizer_spec,
+        special_ids=prepared.special,
+        limits=Limits(
+            max_source_tokens=recipe.data.max_tokens, max_target_tokens=recipe.data.max_tokens
+        ),
+        graphs=exported.graphs,
+        memories=exported.memories,
+        states=exported.states,
+        decoding=DecodeDefaults(
+            beam=recipe.evaluation.beam,
+            length_normalisation=recipe.evaluation.length_normalisation,
+            length_penalty=recipe.evaluation.length_penalty,
+            coverage_penalty=recipe.evaluation.coverage_penalty,
+            max_length_ratio=recipe.evaluation.max_length_ratio,
+            max_length_offset=recipe.evaluation.max_length_offset,
+        ),
+        # Both arithmetics have this property by construction; the goldens prove it again at every
+        # load.
+        quantisation=Quantisation(scheme=scheme, batch_invariant=True),
+        quality=(),
+        provenance=_provenance(prepared, trained_minutes),
+        files={},
+    )
+    return Candidate(manifest, prepared.tokenizer, exported.files, threads)
+
+
+def _architecture(recipe: Recipe, model: Seq2Seq) -> dict[str, str | int | float | bool]:
+    """What a reader of ``parley inspect`` wants to know."""
+    config = recipe.model
+    return {
+        "family": "recurrent encoder-decoder",
+        "cell": config.cell,
+        "attention": config.attention,
+        "embedding": config.embedding,
+        "encoder": f"{config.encoder_layers} x {config.encoder_hidden}"
+        + (" in each direction" if config.bidirectional else ""),
+        "decoder": f"{config.decoder_layers} x {config.decoder_hidden}",
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+    }
+
+
+def _provenance(prepared: Prepared, trained_minutes: float) -> Provenance:
+    recipe = prepared.recipe
+    data = recipe.data
+    described = f"generated ({data.kind})" if data.kind == "dates" else data.train
+    return Provenance(
+        data=f"{described}, {len(prepared.train)} pairs",
+        licence=data.licence or "unstated",
+        attribution=data.attribution,
+        recipe=prepared.recipe_path.name,
+        recipe_sha256=prepared.recipe_sha256,
+        seed=recipe.seed,
+        duration_minutes=round(trained_minutes, 1),
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        parley_version=__version__,
+    )
+
+
+def _spread(prepared: Prepared, count: int) -> list[str]:
+    """Development sources of all lengths: every n-th when sorted by length."""
+    sources = sorted(
+        {entry.source for entry in prepared.dev if len(entry.source) <= _MAX_GOLDEN_CHARACTERS},
+        key=lambda source: (len(source), source),
+    )
+    places = np.linspace(0, len(sources) - 1, num=min(count, len(sources)))
+    return [sources[round(place)] for place in places]
+
+
+def _files(
+    prepared: Prepared, candidate: Candidate, goldens: list[Golden], parity: ParityReport
+) -> dict[str, bytes]:
+    return {
+        **candidate.graphs,
+        prepared.tokenizer_spec.file: prepared.tokenizer_file,
+        "goldens.jsonl": dump_goldens(goldens),
+        "README.md": model_card(candidate.manifest, goldens, parity.lines()).encode(),
+    }

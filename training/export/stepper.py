@@ -1,0 +1,101 @@
+"""The torch model behind the serving engine's own seam: the same search, another arithmetic.
+
+With it a whole decode of the exported graphs can be compared token by token with the model that
+they were made from.
+
+Shapes: B sources held, R rows, K candidates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from service.bundle import SpecialIds
+from service.decoding import StepInput, StepOutput
+from service.decoding.request import Tokens
+from training.data.batches import pad_rows
+from training.models import DecoderState, Encoded, Seq2Seq
+
+__all__ = ["TorchStepper"]
+
+
+class TorchStepper:
+    """A ``service.decoding.Stepper`` on torch: simple, not fast."""
+
+    position_multiple = 1
+
+    def __init__(self, model: Seq2Seq, special: SpecialIds) -> None:
+        self._model = model.eval()
+        self._special = special
+        self.reset()
+
+    @property
+    def bos_id(self) -> int:
+        return self._special.bos
+
+    @property
+    def eos_id(self) -> int:
+        return self._special.eos
+
+    @property
+    def has_attention(self) -> bool:
+        return self._model.decoder.attention is not None
+
+    def reset(self) -> None:
+        self._sources: list[Encoded] = []
+        self._states: list[Tensor] = []  # [R, *]: rows of the last step, then fresh rows
+
+    @torch.inference_mode()
+    def join(self, sources: Sequence[Tokens]) -> None:
+        for source in sources:
+            ids_1S = pad_rows([np.array(source)], self._special.pad)
+            encoded = self._model.encode(ids_1S, torch.tensor([len(source)]))
+            self._sources.append(encoded)
+            fresh = [part for layer in self._model.initial_state(encoded).layers for part in layer]
+            self._states = [
+                torch.cat(parts)
+                for parts in zip(self._states or [part[:0] for part in fresh], fresh, strict=True)
+            ]
+
+    @torch.inference_mode()
+    def step(self, work: StepInput) -> StepOutput:
+        if work.kept_B is not None:
+            self._sources = [self._sources[b] for b in work.kept_B.tolist()]
+        if work.parents_R is None:
+            before = [part[: len(work.tokens_R)] for part in self._states]
+        else:
+            before = [part[torch.from_numpy(work.parents_R)] for part in self._states]
+        per_layer = len(before) // len(self._model.decoder.layers)
+        layers = tuple(tuple(before[i : i + per_layer]) for i in range(0, len(before), per_layer))
+        scores_RV, after, weights_RS = self._model.step(
+            torch.from_numpy(work.tokens_R),
+            DecoderState(layers),
+            self._gathered(work.sources_R.tolist()),
+        )
+        self._states = [part for layer in after.layers for part in layer]
+        top_RK, ids_RK = scores_RV.log_softmax(-1).topk(min(work.top_k, scores_RV.shape[1]), dim=-1)
+        return StepOutput(
+            log_probs_RK=top_RK.numpy(),
+            ids_RK=ids_RK.numpy(),
+            attention_RS=None if weights_RS is None else weights_RS.numpy(),
+        )
+
+    def _gathered(self, sources: list[int]) -> Encoded:
+        """One encoded source for each row, padded to the longest that is held."""
+        longest = max(source.mask_BS.shape[1] for source in self._sources)
+
+        def padded(part: Tensor) -> Tensor:
+            room = longest - part.shape[1]
+            return torch.nn.functional.pad(part, (0, 0) * (part.dim() - 2) + (0, room))
+
+        chosen = [self._sources[b] for b in sources]
+        return Encoded(
+            memory_BSM=torch.cat([padded(source.memory_BSM) for source in chosen]),
+            keys_BSX=torch.cat([padded(source.keys_BSX) for source in chosen]),
+            mask_BS=torch.cat([padded(source.mask_BS) for source in chosen]),
+            summary_BM=torch.cat([source.summary_BM for source in chosen]),
+        )
