@@ -1,0 +1,189 @@
+"""Laws of the architectures: padding changes nothing, steps are the whole, and they can learn.
+
+Shapes: B sentences, S source and T target positions, V vocabulary.
+"""
+
+import dataclasses
+
+import pytest
+import torch
+
+from tests.training.tiny import (
+    SPECIAL,
+    VOCABULARY,
+    architecture,
+    lively_model,
+    padded,
+    some_sources,
+)
+from training.config import ModelConfig, OptimConfig
+from training.decode import greedy_decode
+from training.loss import smoothed_cross_entropy
+from training.models import make_model
+from training.optim import make_optimizer
+
+ATTENTIONS = ["none", "dot", "general", "additive"]
+CLOSE = {"atol": 1e-5, "rtol": 0.0}
+
+
+@pytest.fixture(params=["lstm", "gru"])
+def cell(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(params=ATTENTIONS)
+def attention(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(params=[True, False], ids=["both ways", "one way"])
+def bidirectional(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
+
+
+@pytest.fixture
+def config(cell: str, attention: str, bidirectional: bool) -> ModelConfig:
+    return architecture(cell=cell, attention=attention, bidirectional=bidirectional)
+
+
+def test_a_padded_batch_is_each_sentence_alone(config: ModelConfig) -> None:
+    model = lively_model(config)
+    sources = some_sources(5, 9)
+    source_BS, lengths_B = padded(sources, extra=3)
+    target_BT = torch.randint(4, VOCABULARY, (5, 6), generator=torch.Generator().manual_seed(1))
+    together_BTE = model(source_BS, lengths_B, target_BT)
+
+    for b, source in enumerate(sources):
+        alone_1TE = model(*padded([source]), target_BT[b : b + 1])
+        torch.testing.assert_close(together_BTE[b], alone_1TE[0], **CLOSE)
+
+
+def test_what_stands_behind_a_sentence_changes_nothing(config: ModelConfig) -> None:
+    model = lively_model(config)
+    source_BS, lengths_B = padded(some_sources(4, 7), extra=2)
+    behind_BS = torch.arange(9) >= lengths_B.unsqueeze(1)
+    target_BT = torch.full((4, 3), 5)
+
+    torch.testing.assert_close(
+        model(source_BS, lengths_B, target_BT),
+        model(source_BS.masked_fill(behind_BS, 17), lengths_B, target_BT),
+        **CLOSE,
+    )
+
+
+def test_steps_one_by_one_are_the_whole_target(config: ModelConfig) -> None:
+    model = lively_model(config)
+    encoded = model.encode(*padded(some_sources(4, 7)))
+    target_BT = torch.randint(4, VOCABULARY, (4, 8), generator=torch.Generator().manual_seed(1))
+    readout_BTE, end, weights_BTS = model.decoder(target_BT, model.initial_state(encoded), encoded)
+    state = model.initial_state(encoded)
+    for t in range(8):
+        scores_BV, state, weights_BS = model.step(target_BT[:, t], state, encoded)
+        torch.testing.assert_close(scores_BV, model.output(readout_BTE[:, t]), **CLOSE)
+        if weights_BTS is not None:
+            torch.testing.assert_close(weights_BS, weights_BTS[:, t], **CLOSE)
+
+    for got, wanted in zip(state.layers, end.layers, strict=True):
+        torch.testing.assert_close(got, wanted, **CLOSE)
+
+
+def test_attention_sums_to_one_over_the_sentence(config: ModelConfig, attention: str) -> None:
+    model = lively_model(config)
+    source_BS, lengths_B = padded(some_sources(4, 7), extra=1)
+    encoded = model.encode(source_BS, lengths_B)
+    _, _, weights_BS = model.step(torch.full((4,), 5), model.initial_state(encoded), encoded)
+
+    if attention == "none":
+        assert weights_BS is None
+    else:
+        torch.testing.assert_close(weights_BS.sum(-1), torch.ones(4))
+        assert 0 == weights_BS[~encoded.mask_BS].abs().max()
+
+
+def test_every_weight_has_a_part_in_the_answer(config: ModelConfig) -> None:
+    """No parameter is declared and forgotten: each gets a gradient."""
+    model = lively_model(config).train()
+    readout_BTE = model(*padded(some_sources(4, 7)), torch.full((4, 3), 5))
+    model.output(readout_BTE).square().sum().backward()  # type: ignore[no-untyped-call]
+
+    assert [] == [
+        name
+        for name, parameter in model.named_parameters()
+        if parameter.grad is None or not parameter.grad.abs().max() > 0
+    ]
+
+
+def test_a_fixed_context_is_the_same_whatever_is_asked() -> None:
+    """Without attention the decoder knows of the source only its summary."""
+    model = lively_model(architecture(attention="none"))
+    encoded = model.encode(*padded(some_sources(3, 7)))
+    blind = encoded._replace(memory_BSM=torch.zeros_like(encoded.memory_BSM))
+    state, tokens_B = model.initial_state(encoded), torch.full((3,), 5)
+
+    assert torch.equal(
+        model.step(tokens_B, state, encoded)[0], model.step(tokens_B, state, blind)[0]
+    )
+
+
+def test_tied_embeddings_are_one_parameter() -> None:
+    model = make_model(architecture(tied_embeddings=True), VOCABULARY, seed=1)
+
+    assert model.encoder.embedding.weight is model.decoder.embedding.weight
+    assert model.encoder.embedding.weight is model.output.weight
+    assert 1 == sum(p.shape == (VOCABULARY, 11) for p in model.parameters())
+
+
+def test_embeddings_that_are_not_tied_are_three() -> None:
+    model = make_model(architecture(tied_embeddings=False), VOCABULARY, seed=1)
+
+    assert 3 == sum(p.shape == (VOCABULARY, 11) for p in model.parameters())
+
+
+def test_a_seed_decides_the_weights() -> None:
+    one, same, other = (make_model(architecture(), VOCABULARY, seed) for seed in (1, 1, 2))
+
+    assert torch.equal(one.decoder.bridge.weight, same.decoder.bridge.weight)
+    assert not torch.equal(one.decoder.bridge.weight, other.decoder.bridge.weight)
+
+
+def test_dropout_acts_in_training_only() -> None:
+    model = make_model(architecture(dropout=0.5, output_dropout=0.5), VOCABULARY, seed=1)
+    batch = (*padded(some_sources(3, 5)), torch.full((3, 4), 5))
+
+    assert torch.equal(model.eval()(*batch), model(*batch))
+    assert not torch.equal(model.train()(*batch), model(*batch))
+
+
+@pytest.mark.parametrize(
+    ("cell", "attention"), [("lstm", "general"), ("gru", "additive"), ("gru", "dot")]
+)
+def test_a_small_model_learns_to_copy_a_few_sentences(cell: str, attention: str) -> None:
+    config = dataclasses.replace(
+        architecture(
+            cell=cell, attention=attention, encoder_layers=1, decoder_layers=1, encoder_hidden=20
+        ),
+        embedding=24,
+        dropout=0.0,
+        output_dropout=0.0,
+    )
+    torch.manual_seed(2)
+    model = make_model(config, VOCABULARY, seed=2).train()
+    optimizer = make_optimizer(model, OptimConfig(rate=2e-2))
+    sources = some_sources(12, 6)
+    source_BS, lengths_B = padded(sources)
+    started_BT = torch.nn.functional.pad(source_BS[:, :-1], (1, 0), value=SPECIAL.bos)
+    for _ in range(120):
+        optimizer.zero_grad()
+        loss, _ = smoothed_cross_entropy(
+            model(source_BS, lengths_B, started_BT).flatten(0, 1),
+            model.output.weight,
+            model.output.bias,
+            source_BS.flatten(),
+            smoothing=0.0,
+            ignore=SPECIAL.pad,
+        )
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+
+    wanted = [source[:-1].tolist() for source in sources]
+    assert wanted == greedy_decode(model.eval(), sources, SPECIAL, [10] * 12)
