@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from service.bundle import SpecialIds
 from training.config import EvaluationConfig
 from training.data.batches import pad_rows
-from training.models import DecoderState, Encoded, Seq2Seq
+from training.models import Encoded, Seq2Seq
 
 __all__ = ["greedy_decode", "length_limit"]
 
@@ -78,7 +78,5 @@ def _decode_batch(
         for row, token in zip(rows_B.tolist(), tokens_B.tolist(), strict=True):
             outputs[row].append(token)
         encoded = Encoded(*(part[alive_B] for part in encoded))
-        state = DecoderState(
-            tuple(tuple(part[alive_B] for part in layer) for layer in state.layers)
-        )
+        state = model.decoder.stacked([part[alive_B] for part in state.flat])
     return outputs

@@ -37,5 +37,5 @@ def score(metric: Metric, outputs: Sequence[str], references: Sequence[Sequence[
     streams = [
         [wanted[i] if i < len(wanted) else None for wanted in references] for i in range(most)
     ]
-    result = scorer.corpus_score(list(outputs), streams)
+    result = scorer.corpus_score(list(outputs), streams)  # type: ignore[arg-type]  # None is documented
     return Score(metric, float(result.score), str(scorer.get_signature()))

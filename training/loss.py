@@ -38,7 +38,10 @@ def smoothed_cross_entropy(
         The loss to minimise, and the plain negative log-likelihood per token (no gradient) for
         perplexity.
     """
-    return _SmoothedCrossEntropy.apply(readout_NE, weight_VE, bias_V, target_N, smoothing, ignore)  # type: ignore[no-any-return, no-untyped-call]  # torch leaves apply untyped
+    loss, nll = _SmoothedCrossEntropy.apply(  # type: ignore[no-untyped-call]  # torch's typing
+        readout_NE, weight_VE, bias_V, target_N, smoothing, ignore
+    )
+    return loss, nll
 
 
 class _SmoothedCrossEntropy(torch.autograd.Function):

@@ -6,6 +6,7 @@ import copy
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,8 @@ from torch import Tensor, nn
 from training.config import OptimConfig
 
 __all__ = ["MovingAverage", "Schedule", "make_optimizer"]
+
+M = TypeVar("M", bound=nn.Module)
 
 
 def make_optimizer(model: nn.Module, config: OptimConfig) -> torch.optim.Adam:
@@ -41,19 +44,19 @@ class Schedule:
         return warm * (self.config.final_rate + (self.config.rate - self.config.final_rate) * share)
 
 
-class MovingAverage:
+class MovingAverage(Generic[M]):
     """Exponential moving average of the weights (Polyak & Juditsky 1992); the model that is
     evaluated and exported.
 
     The decay grows from 0 to its limit, so that the average forgets the random start.
     """
 
-    def __init__(self, model: nn.Module, decay: float) -> None:
+    def __init__(self, model: M, decay: float) -> None:
         self.decay = decay
-        self.model = copy.deepcopy(model).eval().requires_grad_(requires_grad=False)
+        self.model: M = copy.deepcopy(model).eval().requires_grad_(requires_grad=False)
 
     @torch.no_grad()
-    def update(self, model: nn.Module, step: int) -> None:
+    def update(self, model: M, step: int) -> None:
         """Take in the weights after step ``step`` (from 0)."""
         decay = min(self.decay, (step + 1) / (step + 10))
         averaged, current = _weights(self.model), _weights(model)

@@ -84,11 +84,10 @@ class Reporter:
 
 
 def _summary_writer(path: Path) -> Any:
-    from torch.utils.tensorboard import (
-        SummaryWriter,
-    )  # half a second to import, so only where it is used
+    # Half a second to import, so only where it is used.
+    from torch.utils.tensorboard import SummaryWriter
 
-    return SummaryWriter(str(path))  # type: ignore[no-untyped-call]  # tensorboard has no types
+    return SummaryWriter(str(path))
 
 
 def _duration(seconds: float) -> str:

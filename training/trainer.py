@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -158,7 +159,7 @@ class Trainer:
                 smoothing=config.label_smoothing,
                 ignore=self.plan.special.pad,
             )
-        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves backward untyped
+        loss.backward()
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
@@ -176,11 +177,8 @@ class Trainer:
         }
         progress.history.append(facts)
         if progress.best_score is None or score > progress.best_score:
-            progress.best_score, progress.best_step, progress.evaluations_since_best = (
-                score,
-                progress.step,
-                0,
-            )
+            progress.best_score, progress.best_step = score, progress.step
+            progress.evaluations_since_best = 0
             save_weights(self.checkpoints / "best", evaluated, {**facts, "step": progress.step})
         else:
             progress.evaluations_since_best += 1
@@ -228,7 +226,9 @@ def _signals() -> Iterator[list[int]]:
     usual work.
     """
     caught: list[int] = []
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before: dict[int, Any] = {
+        number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)
+    }
 
     def note(number: int, _frame: object) -> None:
         caught.append(number)

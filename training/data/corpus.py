@@ -72,8 +72,9 @@ def read_corpus(config: DataConfig, data_dir: Path, seed: int) -> Corpus:
     """
     drops = Drops()
     if config.kind == "dates":
-        train, dev = date_pairs(config.train_pairs, config.dev_pairs, seed)
-        return Corpus([Pair(*p) for p in train], [Pair(*p) for p in dev], drops)
+        made = date_pairs(config.train_pairs, config.dev_pairs, seed)
+        generated, held_out = ([Pair(*pair) for pair in part] for part in made)
+        return Corpus(generated, held_out, drops)
     train = list(_read_part(config, data_dir, config.train, config.train_target, drops))
     dev = list(_read_part(config, data_dir, config.dev, config.dev_target, drops))
     for name, part in (("train", train), ("dev", dev)):

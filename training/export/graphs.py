@@ -115,7 +115,7 @@ class _Writer:
         real_SB1 = g.op("Less", positions_S11, g.op("Unsqueeze", lengths_B, g.ints(0, 2)))
         x_SBD = self._arithmetic.lookup(g, ids_SB, _array(model.encoder.embedding.weight))
         last_BM = ""
-        for index, layer in enumerate(model.encoder.layers):
+        for index, layer in enumerate(model.encoder.recurrent):
             x_SBD, last_BM = emit_bidirectional(
                 g, self._arithmetic, layer, f"encoder.layers.{index}", x_SBD, real_SB1
             )
@@ -161,7 +161,7 @@ class _Writer:
         x_RD = self._arithmetic.lookup(g, tokens_R, _array(decoder.embedding.weight))
         after: list[str] = []
         context_RM, weights_RS = "", ""
-        for index, layer in enumerate(decoder.layers):
+        for index, layer in enumerate(decoder.recurrent):
             before = states[index * per_layer : (index + 1) * per_layer]
             now = emit_step(g, self._arithmetic, layer, f"decoder.layers.{index}", x_RD, before)
             after += now
@@ -222,8 +222,9 @@ class _Writer:
         return _rows(g, context_BGM, query.slot_of_R), _rows(g, weights_BGS, query.slot_of_R)
 
     def _linear(self, g: GraphBuilder, x: str, layer: nn.Linear, name: str) -> str:
-        bias = None if layer.bias is None else _array(layer.bias)
-        return self._arithmetic.linear(g, x, _array(layer.weight), bias, name)
+        bias = dict(layer.named_parameters()).get("bias")  # typed as if it could not be missing
+        bias_O = None if bias is None else _array(bias)
+        return self._arithmetic.linear(g, x, _array(layer.weight), bias_O, name)
 
 
 @dataclass(frozen=True)

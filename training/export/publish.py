@@ -44,6 +44,12 @@ from training.preparation import Prepared
 __all__ = ["ExportError", "Exported", "export_bundle"]
 
 _PARITY_SENTENCES = 64
+# What is measured for each metric that a recipe may choose, the chosen one first.
+_METRICS: dict[Metric, tuple[Metric, ...]] = {
+    "bleu": ("bleu", "chrf"),
+    "chrf": ("chrf", "bleu"),
+    "exact_match": ("exact_match",),
+}
 _MAX_GOLDEN_CHARACTERS = 120
 
 
@@ -107,19 +113,13 @@ def _measured(
     beam.
     """
     recipe = prepared.recipe
-    metrics: list[Metric] = (
-        ["bleu", "chrf"] if recipe.evaluation.metric != "exact_match" else ["exact_match"]
-    )
-    metrics.sort(
-        key=lambda metric: metric != recipe.evaluation.metric
-    )  # the recipe's own comes first
+    metrics = _METRICS[recipe.evaluation.metric]
 
     def scores(candidate: Candidate, beam: int) -> list[Quality]:
         found = measure(candidate, prepared.dev, metrics, beam, f"{recipe.name} dev")
         for each in found:
-            say(
-                f"  {candidate.manifest.quantisation.scheme} beam {beam}: {each.metric} {each.value:.2f}"
-            )
+            scheme = candidate.manifest.quantisation.scheme
+            say(f"  {scheme} beam {beam}: {each.metric} {each.value:.2f}")
         return found
 
     say(f"measuring quality on {len(prepared.dev)} development sentences")

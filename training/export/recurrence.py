@@ -35,8 +35,8 @@ class _Weights:
     def _linear(
         self, graph: GraphBuilder, arithmetic: Arithmetic, x: str, part: str, place: str
     ) -> str:
-        weight = getattr(self.layer.rnn, f"weight_{part}_l0").detach().numpy()
-        bias = getattr(self.layer.rnn, f"bias_{part}_l0").detach().numpy()
+        weight = self.layer.rnn.get_parameter(f"weight_{part}_l0").detach().numpy()
+        bias = self.layer.rnn.get_parameter(f"bias_{part}_l0").detach().numpy()
         return arithmetic.linear(graph, x, weight, bias, f"{self.name}.{place}")
 
 

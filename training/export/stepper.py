@@ -18,7 +18,7 @@ from service.bundle import SpecialIds
 from service.decoding import StepInput, StepOutput
 from service.decoding.request import Tokens
 from training.data.batches import pad_rows
-from training.models import DecoderState, Encoded, Seq2Seq
+from training.models import Encoded, Seq2Seq
 
 __all__ = ["TorchStepper"]
 
@@ -55,7 +55,7 @@ class TorchStepper:
             ids_1S = pad_rows([np.array(source)], self._special.pad)
             encoded = self._model.encode(ids_1S, torch.tensor([len(source)]))
             self._sources.append(encoded)
-            fresh = [part for layer in self._model.initial_state(encoded).layers for part in layer]
+            fresh = self._model.initial_state(encoded).flat
             self._states = [
                 torch.cat(parts)
                 for parts in zip(self._states or [part[:0] for part in fresh], fresh, strict=True)
@@ -69,14 +69,12 @@ class TorchStepper:
             before = [part[: len(work.tokens_R)] for part in self._states]
         else:
             before = [part[torch.from_numpy(work.parents_R)] for part in self._states]
-        per_layer = len(before) // len(self._model.decoder.layers)
-        layers = tuple(tuple(before[i : i + per_layer]) for i in range(0, len(before), per_layer))
         scores_RV, after, weights_RS = self._model.step(
             torch.from_numpy(work.tokens_R),
-            DecoderState(layers),
+            self._model.decoder.stacked(before),
             self._gathered(work.sources_R.tolist()),
         )
-        self._states = [part for layer in after.layers for part in layer]
+        self._states = after.flat
         top_RK, ids_RK = scores_RV.log_softmax(-1).topk(min(work.top_k, scores_RV.shape[1]), dim=-1)
         return StepOutput(
             log_probs_RK=top_RK.numpy(),

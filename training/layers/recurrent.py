@@ -29,7 +29,9 @@ class Recurrent(nn.Module):
         super().__init__()
         self.cell = cell
         self.hidden = hidden
-        self.rnn = nn.LSTM(width_in, hidden) if cell == "lstm" else nn.GRU(width_in, hidden)
+        self.rnn: nn.LSTM | nn.GRU = (
+            nn.LSTM(width_in, hidden) if cell == "lstm" else nn.GRU(width_in, hidden)
+        )
         self._initialise()
 
     @property
@@ -65,9 +67,8 @@ class Recurrent(nn.Module):
             else:
                 nn.init.zeros_(weight)
         if self.cell == "lstm":
-            self.rnn.bias_ih_l0.data[self.hidden : 2 * self.hidden] = (
-                1.0  # gate order: input, forget, cell, output
-            )
+            # Gate order: input, forget, cell, output.
+            self.rnn.get_parameter("bias_ih_l0").data[self.hidden : 2 * self.hidden] = 1.0
 
 
 class BiRecurrent(nn.Module):

@@ -12,6 +12,7 @@ width, V vocabulary.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -29,6 +30,11 @@ class DecoderState(NamedTuple):
 
     layers: tuple[State, ...]
 
+    @property
+    def flat(self) -> list[Tensor]:
+        """All tensors, bottom first; ``Decoder.stacked`` is the way back."""
+        return [part for layer in self.layers for part in layer]
+
 
 class Decoder(nn.Module):
     """Recurrent layers over the target tokens, the lowest of which attends to the source."""
@@ -39,25 +45,32 @@ class Decoder(nn.Module):
         self.output = output
         memory, hidden = config.memory_width, config.decoder_hidden
         widths = [config.embedding] + [hidden + memory] * (config.decoder_layers - 1)
-        self.layers = nn.ModuleList(Recurrent(config.cell, width, hidden) for width in widths)
+        layers = [Recurrent(config.cell, width, hidden) for width in widths]
+        self.layers = nn.ModuleList(layers)
+        self.states_per_layer = layers[0].states
         self.attention = make_attention(config)
-        self.bridge = nn.Linear(memory, hidden * self.layers[0].states * config.decoder_layers)
+        self.bridge = nn.Linear(memory, hidden * self.states_per_layer * config.decoder_layers)
         self.readout = nn.Linear(hidden + memory, config.embedding)
         self.dropout = SharedDropout(config.dropout)
         self.output_dropout = nn.Dropout(config.output_dropout)
+
+    @property
+    def recurrent(self) -> list[Recurrent]:
+        """The layers, bottom first."""
+        return [layer for layer in self.layers if isinstance(layer, Recurrent)]
 
     def initial_state(self, encoded: Encoded) -> DecoderState:
         """Tanh of an affine map of the summary (Bahdanau et al. 2015, appendix A.2.2), for every
         layer.
         """
-        per_layer = self.layers[0].states
-        parts = torch.tanh(self.bridge(encoded.summary_BM)).chunk(
-            per_layer * len(self.layers), dim=-1
-        )
-        parts = tuple(part.contiguous() for part in parts)
-        return DecoderState(
-            tuple(parts[i : i + per_layer] for i in range(0, len(parts), per_layer))
-        )
+        bridged = torch.tanh(self.bridge(encoded.summary_BM))
+        parts = bridged.chunk(self.states_per_layer * len(self.layers), dim=-1)
+        return self.stacked([part.contiguous() for part in parts])
+
+    def stacked(self, parts: Sequence[Tensor]) -> DecoderState:
+        """The flat list of all layers' tensors, bottom first, as a state."""
+        n = self.states_per_layer
+        return DecoderState(tuple(tuple(parts[i : i + n]) for i in range(0, len(parts), n)))
 
     def forward(
         self, tokens_BT: Tensor, state: DecoderState, encoded: Encoded
@@ -72,7 +85,7 @@ class Decoder(nn.Module):
         h_TBH, last = self.layers[0](self.dropout(self.embedding(tokens_BT.t())), state.layers[0])
         after.append(last)
         context_TBM, weights_BTS = self._context(h_TBH, encoded)
-        for layer, before in zip(list(self.layers)[1:], state.layers[1:], strict=True):
+        for layer, before in zip(self.recurrent[1:], state.layers[1:], strict=True):
             h_TBH, last = layer(self.dropout(torch.cat([h_TBH, context_TBM], dim=-1)), before)
             after.append(last)
         readout_TBE = torch.tanh(self.readout(torch.cat([h_TBH, context_TBM], dim=-1)))

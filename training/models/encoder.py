@@ -42,6 +42,11 @@ class Encoder(nn.Module):
         self.dropout = SharedDropout(config.dropout)
         self.hidden = config.encoder_hidden
 
+    @property
+    def recurrent(self) -> list[BiRecurrent]:
+        """The layers, bottom first."""
+        return [layer for layer in self.layers if isinstance(layer, BiRecurrent)]
+
     def forward(self, source_BS: Tensor, lengths_B: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Memory [B, S, M] with zeros at padded positions, its mask [B, S], and the summary [B,
         M].
