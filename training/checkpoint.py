@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, load_model, save_file, save_model
 from torch import nn
 
-from service.bundle.schema import SchemaError, parse
+from service.bundle.schema import parse
 
 __all__ = [
     "CheckpointError",
@@ -29,6 +30,18 @@ __all__ = [
     "save_training",
     "save_weights",
 ]
+
+
+# What reading a file that is cut short, or was never one of ours, comes to.
+_DAMAGE = (
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+    SafetensorError,
+)
 
 
 class CheckpointError(RuntimeError):
@@ -67,7 +80,7 @@ def load_weights(path: Path, model: nn.Module) -> dict[str, Any]:
     try:
         load_model(model, str(path / "model.safetensors"))
         return dict(json.loads((path / "facts.json").read_text()))
-    except (OSError, ValueError, RuntimeError) as error:
+    except _DAMAGE as error:
         raise CheckpointError(f"{path}: no usable weights: {error}") from None
 
 
@@ -121,7 +134,7 @@ def load_training(
         load_model(average, str(path / "average.safetensors"))
         _unflatten(optimizer, load_file(path / "optimizer.safetensors"), groups)
         random = load_file(path / "random.safetensors")
-    except (OSError, ValueError, KeyError, RuntimeError, SchemaError) as error:
+    except _DAMAGE as error:
         if isinstance(error, CheckpointError):
             raise
         raise CheckpointError(f"{path}: damaged: {error}") from None

@@ -17,7 +17,14 @@ from service.bundle import SpecialIds, Tokenizer, TokenizerSpec, load_tokenizer
 from service.bundle.schema import dump, parse
 from training.config import Recipe, load_recipe
 from training.data.batches import Example, encode_pairs
-from training.data.corpus import Drops, Pair, Reference, group_references, read_corpus
+from training.data.corpus import (
+    CorpusError,
+    Drops,
+    Pair,
+    Reference,
+    group_references,
+    read_corpus,
+)
 from training.data.fitting import SPECIAL_IDS, fit_tokenizer
 
 __all__ = ["Prepared", "prepare"]
@@ -58,6 +65,8 @@ def prepare(recipe_path: Path, data_dir: Path, run_dir: Path) -> Prepared:
     train = encode_pairs(
         corpus.train, tokenizer, SPECIAL_IDS.eos, recipe.data.max_tokens, corpus.drops
     )
+    if not train:
+        raise CorpusError("\n".join(["data.train: not one usable pair", *corpus.drops.lines()]))
     return Prepared(
         recipe=recipe,
         recipe_path=recipe_path,
