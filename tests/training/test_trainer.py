@@ -1,0 +1,306 @@
+"""A run in pieces is the run in one piece; it ends when it should and leaves its best behind."""
+
+import json
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from service.bundle.schema import parse
+from tests.training.tiny import SPECIAL, VOCABULARY, some_sources
+from training.checkpoint import CheckpointError, Progress, load_weights
+from training.config import Recipe
+from training.data.batches import BatchSampler, Example
+from training.models import Seq2Seq, make_model
+from training.trainer import Interrupted, Trainer, TrainingPlan
+
+EPOCHS, BATCHES = 3, 8  # the corpus below makes 8 batches
+
+
+def recipe(**sections: dict[str, Any]) -> Recipe:
+    """A small recipe in which everything random is at work: dropout of states, outputs, words."""
+    plain: dict[str, dict[str, Any]] = {
+        "data": {"kind": "dates", "train_pairs": 1, "dev_pairs": 1},
+        "model": {
+            "embedding": 8,
+            "encoder_hidden": 6,
+            "decoder_hidden": 10,
+            "dropout": 0.3,
+            "output_dropout": 0.2,
+            "word_dropout": 0.1,
+        },
+        "batches": {"target_tokens": 24},
+        "optim": {"rate": 1e-2, "warmup_steps": 5, "ema_decay": 0.9},
+        "training": {"epochs": EPOCHS, "precision": "fp32", "patience": 99},
+    }
+    for name, section in sections.items():
+        plain[name] = {**plain.get(name, {}), **section}
+    return parse(
+        Recipe, {"name": "tiny", "source_language": "de", "target_language": "en", **plain}
+    )
+
+
+def corpus() -> list[Example]:
+    sources = [some_sources(1, 2 + i % 4, seed=i)[0] for i in range(40)]
+    return [Example(source, np.array([*source[:-1][::-1], SPECIAL.eos])) for source in sources]
+
+
+class Runs:
+    """Starts pieces of runs in directories below ``root``."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.evaluations = 0
+
+    def train(
+        self,
+        name: str,
+        score: Callable[[int], float] = float,
+        *,
+        budget_minutes: float | None = None,
+        sha256: str = "a" * 64,
+        **sections: dict[str, Any],
+    ) -> Progress:
+        """Train in the directory ``name``; ``score`` is asked with the number of the evaluation."""
+        chosen = recipe(**sections)
+
+        def evaluate(_: Seq2Seq) -> float:
+            self.evaluations += 1
+            return score(self.evaluations)
+
+        plan = TrainingPlan(
+            recipe=chosen,
+            recipe_sha256=sha256,
+            run_dir=self.root / name,
+            special=SPECIAL,
+            sampler=BatchSampler(corpus(), SPECIAL, chosen.batches, chosen.seed),
+            evaluate=evaluate,
+            budget_minutes=budget_minutes,
+        )
+        return Trainer(plan, make_model(chosen.model, VOCABULARY, chosen.seed)).train()
+
+    def tensors(self, name: str) -> dict[str, bytes]:
+        """Everything numeric that a run ended with, to the bit."""
+        return {
+            f"{part} {key}": tensor.numpy().tobytes()
+            for part in ("model", "average", "optimizer", "random")
+            for key, tensor in self.weights(name, f"last/{part}").items()
+        }
+
+    def weights(self, name: str, part: str) -> dict[str, torch.Tensor]:
+        """One file of a run's checkpoints."""
+        return load_file(self.root / name / "checkpoints" / f"{part}.safetensors")
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Runs:
+    return Runs(tmp_path)
+
+
+def stop_at(evaluation: int, number: int = signal.SIGTERM) -> Callable[[int], float]:
+    """A score that sends this process a signal when it is asked for the n-th time."""
+
+    def score(asked: int) -> float:
+        if asked == evaluation:
+            os.kill(os.getpid(), number)
+        return float(asked)
+
+    return score
+
+
+def test_the_corpus_is_what_these_tests_think(runs: Runs) -> None:
+    assert EPOCHS * BATCHES == runs.train("one").step
+
+
+# --- exact resume -------------------------------------------------------------------------------
+
+
+def test_two_runs_of_one_recipe_are_the_same_run(runs: Runs) -> None:
+    runs.train("one")
+    runs.train("two")
+
+    assert runs.tensors("one") == runs.tensors("two")
+
+
+@pytest.mark.parametrize("stopped", [1, 3, 4, 7, 11])
+def test_a_run_in_two_pieces_ends_bit_for_bit_where_a_run_in_one_piece_does(
+    runs: Runs, stopped: int
+) -> None:
+    """Weights, average, optimiser and random state; stopped within an epoch and at its end."""
+    often = {"evaluations_per_epoch": 4}
+    whole = runs.train("one", training=often)
+    runs.evaluations = 0
+    with pytest.raises(Interrupted):
+        runs.train("two", stop_at(stopped), training=often)
+    rest = runs.train("two", training=often)
+
+    assert runs.tensors("one") == runs.tensors("two")
+    assert (whole.step, whole.best_step) == (rest.step, rest.best_step)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_a_run_may_be_stopped_again_and_again(runs: Runs, cell: str) -> None:
+    often = {"evaluations_per_epoch": 8}
+    runs.train("one", training=often, model={"cell": cell})
+    runs.evaluations = 0
+    for stopped in (2, 3, 9, 17):
+        with pytest.raises(Interrupted):
+            runs.train("two", stop_at(stopped), training=often, model={"cell": cell})
+    runs.train("two", training=often, model={"cell": cell})
+
+    assert runs.tensors("one") == runs.tensors("two")
+
+
+def test_a_run_that_has_ended_has_nothing_left_to_do(runs: Runs) -> None:
+    first = runs.train("one")
+    before = runs.tensors("one")
+    again = runs.train("one")
+
+    assert first == again
+    assert before == runs.tensors("one")
+
+
+def test_a_run_of_another_recipe_is_refused(runs: Runs) -> None:
+    runs.train("one")
+
+    with pytest.raises(CheckpointError, match="another recipe"):
+        runs.train("one", sha256="b" * 64)
+
+
+def test_a_run_killed_between_two_renames_goes_on(runs: Runs) -> None:
+    with pytest.raises(Interrupted):
+        runs.train("one", stop_at(1))
+    checkpoints = runs.root / "one" / "checkpoints"
+    (checkpoints / "last").rename(checkpoints / ".last.old")
+    stopped_at = json.loads((checkpoints / ".last.old" / "progress.json").read_text())["step"]
+
+    assert stopped_at == BATCHES
+    runs.train("one")
+    runs.train("two")
+    assert runs.tensors("one") == runs.tensors("two")
+
+
+# --- signals ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_writes_a_checkpoint_and_says_how_to_go_on(runs: Runs, number: int) -> None:
+    with pytest.raises(Interrupted, match="stopped at step 8; the same command goes on"):
+        runs.train("one", stop_at(1, number))
+
+    progress = json.loads((runs.root / "one/checkpoints/last/progress.json").read_text())
+    assert (8, 1) == (progress["step"], len(progress["history"]))
+
+
+def test_signals_are_handed_back_when_the_training_ends(runs: Runs) -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    with pytest.raises(Interrupted):
+        runs.train("one", stop_at(1))
+
+    assert before == [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+
+
+# --- the end ------------------------------------------------------------------------------------
+
+
+def test_training_ends_when_the_score_has_stopped_rising(runs: Runs) -> None:
+    scores = [1.0, 3.0, 2.0, 3.0, 1.0]
+    progress = runs.train(
+        "one", lambda asked: scores[asked - 1], training={"epochs": 50, "patience": 3}
+    )
+
+    assert (5 * BATCHES, 2 * BATCHES, 3.0) == (
+        progress.step,
+        progress.best_step,
+        progress.best_score,
+    )
+
+
+def test_patience_is_remembered_over_a_stop(runs: Runs) -> None:
+    patience = {"epochs": 50, "patience": 3}
+    with pytest.raises(Interrupted):
+        runs.train("one", lambda asked: -stop_at(3)(asked), training=patience)
+    progress = runs.train("one", lambda asked: -asked, training=patience)
+
+    assert 4 * BATCHES == progress.step
+
+
+def test_training_ends_with_its_budget_and_is_scored_there(runs: Runs) -> None:
+    progress = runs.train("one", budget_minutes=1e-9)
+
+    assert (1, 1) == (progress.step, progress.best_step)
+    assert (runs.root / "one/checkpoints/best/model.safetensors").exists()
+
+
+def test_a_training_shorter_than_its_first_evaluation_is_scored_at_its_end(runs: Runs) -> None:
+    progress = runs.train("one", training={"epochs": 1, "evaluations_per_epoch": 1})
+
+    assert [1.0] == [facts["bleu"] for facts in progress.history]
+
+
+def test_the_set_is_scored_as_often_as_the_recipe_says(runs: Runs) -> None:
+    progress = runs.train("one", training={"evaluations_per_epoch": 4})
+
+    assert [step / 4 for step in range(1, 13)] == [facts["epoch"] for facts in progress.history]
+
+
+# --- what is kept -------------------------------------------------------------------------------
+
+
+def best(runs: Runs, name: str) -> tuple[Seq2Seq, dict[str, Any]]:
+    model = make_model(recipe().model, VOCABULARY, seed=0)
+    facts = load_weights(runs.root / name / "checkpoints" / "best", model)
+    return model, facts
+
+
+def test_the_best_weights_are_those_of_the_best_score(runs: Runs) -> None:
+    short = {"epochs": 1}
+    runs.train("short", training=short, optim={"schedule": "constant"})
+    runs.train("long", lambda asked: -asked, optim={"schedule": "constant"})
+
+    wanted, found = best(runs, "short")[0].state_dict(), best(runs, "long")[0].state_dict()
+    assert [] == [name for name in wanted if not torch.equal(wanted[name], found[name])]
+
+
+def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_the_average_is_what_is_kept(runs: Runs) -> None:
+    runs.train("one")
+
+    assert same(runs.weights("one", "last/average"), runs.weights("one", "best/model"))
+
+
+def test_without_an_average_the_weights_themselves_are_kept(runs: Runs) -> None:
+    runs.train("one", optim={"ema_decay": 0.0})
+
+    assert same(runs.weights("one", "last/model"), runs.weights("one", "best/model"))
+
+
+def test_beside_the_best_weights_stands_how_good_they_are(runs: Runs) -> None:
+    runs.train("one", lambda asked: [10.0, 30.0, 20.0][asked - 1])
+    facts = best(runs, "one")[1]
+
+    assert (30.0, 2.0, 2 * BATCHES) == (facts["bleu"], facts["epoch"], facts["step"])
+
+
+def test_the_log_has_a_line_of_json_for_every_evaluation(runs: Runs) -> None:
+    runs.train("one")
+    lines = [json.loads(line) for line in (runs.root / "one/log.jsonl").read_text().splitlines()]
+
+    assert [1.0, 2.0, 3.0] == [line["bleu"] for line in lines if line["event"] == "evaluation"]
+
+
+def test_half_precision_trains_too(runs: Runs) -> None:
+    progress = runs.train("one", training={"epochs": 1, "precision": "bf16"})
+    model, _ = best(runs, "one")
+
+    assert BATCHES == progress.step
+    assert all(bool(p.isfinite().all()) for p in model.parameters())
