@@ -1,0 +1,135 @@
+"""The law of the engine on exported graphs: alone or in any crowd, the answer is the same bits."""
+
+import dataclasses
+import random
+
+import pytest
+
+from service.decoding import DecodeRequest, DecodeResult, Engine, EngineLimits
+from tests.parity.exports import candidate, eight_bits, with_threads
+from tests.training.tiny import SPECIAL, architecture, lively_model, some_sources
+from training.export.runner import Candidate
+
+KINDS = [
+    ("lstm", "general", True, "float32"),
+    ("lstm", "general", True, "int8"),
+    ("gru", "additive", True, "float32"),
+    ("gru", "additive", True, "int8"),
+    ("lstm", "dot", False, "float32"),
+    ("lstm", "dot", False, "int8"),
+    ("gru", "none", True, "float32"),
+    ("gru", "none", False, "int8"),
+]
+
+
+@pytest.fixture(scope="module", params=KINDS, ids=lambda kind: " ".join(map(str, kind)))
+def exported(request: pytest.FixtureRequest) -> Candidate:
+    """Wider than other tests' models: kernels choose their ways by size."""
+    cell, attention, bidirectional, bits = request.param
+    model = lively_model(
+        architecture(
+            cell=cell,
+            attention=attention,
+            bidirectional=bidirectional,
+            embedding=24,
+            encoder_hidden=37,
+            decoder_hidden=52,
+            attention_width=33,
+        )
+    )
+    for parameter in model.parameters():
+        parameter.data /= 2  # wider sums: keep the gates where rounding shows
+    return candidate(model, eight_bits(model) if bits == "int8" else None)
+
+
+@pytest.fixture(scope="module")
+def crowd(exported: Candidate) -> list[DecodeRequest]:
+    """Requests of every width and length."""
+    chance = random.Random(5)
+    attends = exported.stepper().has_attention
+    asked = []
+    for number, length in enumerate([1, 2, 3, 5, 7, 8, 9, 13, 16, 17, 23, 24, 25, 33, 39] * 2):
+        beam = chance.choice([1, 1, 1, 2, 4, 7])
+        asked.append(
+            DecodeRequest(
+                source=tuple(some_sources(1, length, seed=number)[0].tolist()),
+                beam=beam,
+                n_best=chance.randint(1, beam),
+                length_normalisation=chance.choice(["none", "average", "gnmt"]),
+                max_length=chance.choice([3, 8, 15]),
+                min_length=chance.choice([0, 2]),
+                alignments=attends and chance.random() < 0.5,
+            )
+        )
+    chance.shuffle(asked)
+    return asked
+
+
+def said(results: list[DecodeResult]) -> list[DecodeResult]:
+    """Results without times: tokens, every score and log-probability, alignments."""
+    return [
+        dataclasses.replace(r, queue_seconds=0, decode_seconds=0, first_token_seconds=0)
+        for r in results
+    ]
+
+
+def engine(exported: Candidate, rows: int = 320) -> Engine:
+    return Engine(exported.stepper(), EngineLimits(max_rows=rows))
+
+
+@pytest.fixture(scope="module")
+def alone(exported: Candidate, crowd: list[DecodeRequest]) -> list[DecodeResult]:
+    """What each gets with nobody else there."""
+    deserted = engine(exported)
+    return said([deserted.decode([request])[0] for request in crowd])
+
+
+@pytest.mark.parametrize("rows", [7, 16, 320])
+def test_in_a_crowd_of_any_size(
+    exported: Candidate, crowd: list[DecodeRequest], alone: list[DecodeResult], rows: int
+) -> None:
+    assert alone == said(engine(exported, rows).decode(crowd))
+
+
+def test_in_any_order(
+    exported: Candidate, crowd: list[DecodeRequest], alone: list[DecodeResult]
+) -> None:
+    assert alone[::-1] == said(engine(exported).decode(crowd[::-1]))
+
+
+def test_with_two_threads(
+    exported: Candidate, crowd: list[DecodeRequest], alone: list[DecodeResult]
+) -> None:
+    assert alone == said(engine(with_threads(exported, 2)).decode(crowd))
+
+
+@pytest.mark.parametrize("length", [8, 16, 40])
+def test_beside_a_sentence_that_makes_the_padding_long(
+    exported: Candidate, crowd: list[DecodeRequest], alone: list[DecodeResult], length: int
+) -> None:
+    """Sources are padded to multiples of eight positions: those of the longest that is held."""
+    source = tuple(some_sources(1, length, seed=99)[0].tolist())
+    long = DecodeRequest(source=source, max_length=15)
+
+    for request, wanted in list(zip(crowd, alone, strict=True))[:6]:
+        assert [wanted] == said(engine(exported).decode([long, request]))[1:]
+
+
+@pytest.mark.parametrize("beam", [1, 2, 7])
+def test_beside_greedy_and_beam_neighbours(
+    exported: Candidate, crowd: list[DecodeRequest], alone: list[DecodeResult], beam: int
+) -> None:
+    neighbours = [
+        DecodeRequest(source=tuple(source.tolist()), beam=beam, max_length=9)
+        for source in some_sources(5, 12, seed=98)
+    ]
+
+    for request, wanted in list(zip(crowd, alone, strict=True))[:6]:
+        assert wanted == said(engine(exported).decode([*neighbours, request]))[-1]
+
+
+def test_the_crowd_is_not_of_one_mind(alone: list[DecodeResult]) -> None:
+    """A model that always says the same would prove nothing."""
+    assert len({result.best.tokens for result in alone}) > len(alone) / 3
+    assert len({result.best.token_log_probs for result in alone}) == len(alone)
+    assert SPECIAL.eos not in {token for result in alone for token in result.best.tokens}
