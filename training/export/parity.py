@@ -17,6 +17,7 @@ import numpy as np
 
 from service.bundle import SpecialIds
 from service.decoding import DecodeRequest, DecodeResult, Engine, StepInput, StepOutput, Stepper
+from service.decoding.stepper import Floats
 from training.export.runner import Candidate
 from training.export.stepper import TorchStepper
 from training.models import Seq2Seq
@@ -148,11 +149,16 @@ def _difference(ours: StepOutput, theirs: StepOutput) -> float:
     """Sorted log-probabilities are compared place by place: two equal ones may stand in either
     order.
     """
-    largest = float(np.abs(ours.log_probs_RK - theirs.log_probs_RK).max())
+    largest = _furthest(ours.log_probs_RK, theirs.log_probs_RK)
     if ours.attention_RS is None or theirs.attention_RS is None:
         return largest if ours.attention_RS is theirs.attention_RS else math.inf
     positions = theirs.attention_RS.shape[1]
-    return max(largest, float(np.abs(ours.attention_RS[:, :positions] - theirs.attention_RS).max()))
+    return max(largest, _furthest(ours.attention_RS[:, :positions], theirs.attention_RS))
+
+
+def _furthest(ours: Floats, theirs: Floats) -> float:
+    """The largest difference; a nan, which ``max`` would pass over, is infinitely far."""
+    return float(np.nan_to_num(np.abs(ours - theirs), nan=np.inf).max())
 
 
 def _tokens(result: DecodeResult) -> list[tuple[int, ...]]:
