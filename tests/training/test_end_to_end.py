@@ -1,0 +1,94 @@
+"""The whole road on a very small corpus of dates: recipe to running bundle, and again."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from service.bundle import open_bundle
+from service.decoding import Engine
+from service.decoding.session import OnnxStepper
+from service.translation import TranslateOptions, Translator
+from tests.training.tiny import DATES, write_recipe
+from training import stages
+from training.checkpoint import CheckpointError
+from training.preparation import Prepared, prepare
+
+
+def prepared(directory: Path, *changes: tuple[str, str]) -> Prepared:
+    return prepare(write_recipe(directory, DATES, *changes), directory, directory / "run")
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory in which a recipe was run to its end, and then exported a second time."""
+    directory = tmp_path_factory.mktemp("dates")
+    stages.train(prepared(directory), None)
+    for _ in range(2):  # each stage finds what the one before it left, as a process of its own does
+        stages.export(prepared(directory), directory / "exported", lambda line: None)
+    return directory
+
+
+def ask(directory: Path, *texts: str) -> list[str]:
+    """What a server of the first version would answer."""
+    bundle = open_bundle(directory / "exported" / "tiny-dates" / "1")
+    translator = Translator(bundle, Engine(OnnxStepper.from_bundle(bundle, threads=1)))
+    translations = translator.translate_now(list(texts), TranslateOptions())
+    return [translation.hypotheses[0].text for translation in translations]
+
+
+def test_a_recipe_becomes_a_model_that_answers(done: Path) -> None:
+    [answer] = ask(done, "3 May 2021")
+
+    assert answer
+    assert set(answer) <= set("0123456789-")
+
+
+def test_it_has_learnt_with_what_a_year_begins(done: Path) -> None:
+    answers = ask(done, "3 May 2021", "1921/07/08", "4. Juni 2077")
+
+    assert {"1", "2"} >= {answer[0] for answer in answers}
+
+
+def test_the_second_export_is_the_second_version(done: Path) -> None:
+    versions = [open_bundle(done / "exported" / "tiny-dates" / v).manifest.version for v in "12"]
+
+    assert [1, 2] == versions
+
+
+def test_both_exports_have_the_same_graphs(done: Path) -> None:
+    one, two = (open_bundle(done / "exported" / "tiny-dates" / version) for version in "12")
+
+    assert [one.read_graph(name) for name in ("encoder", "decoder")] == [
+        two.read_graph(name) for name in ("encoder", "decoder")
+    ]
+
+
+def test_a_run_leaves_log_curves_tokenizer_and_checkpoints(done: Path) -> None:
+    run = done / "run"
+
+    assert {"log.jsonl", "tensorboard", "tokenizer", "checkpoints"} <= {
+        entry.name for entry in run.iterdir()
+    }
+    assert {"last", "best"} == {entry.name for entry in (run / "checkpoints").iterdir()}
+
+
+def test_nothing_that_a_run_writes_is_pickled(done: Path) -> None:
+    suffixes = {file.suffix for file in (done / "run").rglob("*") if file.is_file()}
+    events = {suffix for suffix in suffixes if suffix[1:].isdigit()}  # TensorBoard's own
+
+    assert {".json", ".jsonl", ".safetensors"} == suffixes - events
+
+
+def test_the_score_in_the_log_is_the_score_of_the_evaluation_stage(done: Path) -> None:
+    lines = [json.loads(line) for line in (done / "run" / "log.jsonl").read_text().splitlines()]
+    logged = max(line["exact_match"] for line in lines if line["event"] == "evaluation")
+
+    assert logged == stages.evaluate(prepared(done)).value
+
+
+def test_there_is_nothing_to_export_before_training(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="no usable weights"):
+        stages.export(prepared(tmp_path), tmp_path / "exported", lambda line: None)
+
+    assert not (tmp_path / "exported").exists()

@@ -1,0 +1,93 @@
+"""What stands before the first step: corpus read, tokenizer fitted once, sentences in ids."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.training.tiny import DATES, SHOUTING, write_recipe
+from training.config import RecipeError
+from training.data.corpus import CorpusError
+from training.preparation import Prepared, prepare
+
+
+@pytest.fixture
+def shouting(tmp_path: Path) -> Path:
+    """A directory with a small corpus."""
+    (tmp_path / "train.tsv").write_text("ab\tAB\nba\tBA\nbad line\nabc\tABC\n")
+    (tmp_path / "dev.tsv").write_text("ab\tAB\nba\tBA\nab\tAB!\n")
+    return tmp_path
+
+
+def prepared(directory: Path, *changes: tuple[str, str], run: str = "run") -> Prepared:
+    return prepare(write_recipe(directory, SHOUTING, *changes), directory, directory / run)
+
+
+def test_sentences_become_ids_that_become_sentences_again(shouting: Path) -> None:
+    found = prepared(shouting)
+    pairs = [
+        tuple(found.tokenizer.decode(side.tolist()[:-1]) for side in (e.source, e.target))
+        for e in found.train
+    ]
+
+    assert [("ab", "AB"), ("ba", "BA"), ("abc", "ABC")] == pairs
+
+
+def test_every_side_ends_in_eos(shouting: Path) -> None:
+    found = prepared(shouting)
+    ends = {int(side[-1]) for e in found.train for side in (e.source, e.target)}
+
+    assert {found.special.eos} == ends
+    assert found.special.eos == found.source_ids("ab")[-1]
+
+
+def test_development_sentences_are_grouped_with_their_references(shouting: Path) -> None:
+    found = prepared(shouting)
+
+    assert [("ab", ("AB", "AB!")), ("ba", ("BA",))] == [tuple(entry) for entry in found.dev]
+
+
+def test_what_was_dropped_is_told(shouting: Path) -> None:
+    found = prepared(shouting, ("max_tokens = 20", "max_tokens = 3"))
+
+    assert {"fewer than 2 columns": 1, "longer than 3 tokens": 1} == dict(found.drops.counts)
+
+
+def test_a_corpus_of_which_no_pair_is_short_enough_cannot_be_used(shouting: Path) -> None:
+    with pytest.raises(CorpusError, match=r"(?s)not one usable pair.*longer than 2 tokens"):
+        prepared(shouting, ("max_tokens = 20", "max_tokens = 2"))
+
+
+def test_the_tokenizer_is_fitted_once_for_a_recipe(
+    shouting: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = prepared(shouting)
+    monkeypatch.setattr("training.preparation.fit_tokenizer", None)
+    again = prepared(shouting)
+
+    assert first.tokenizer_file == again.tokenizer_file
+    assert first.tokenizer_spec == again.tokenizer_spec
+
+
+def test_another_recipe_fits_its_own_tokenizer(shouting: Path) -> None:
+    first = prepared(shouting)
+    (shouting / "train.tsv").write_text("xyz\tXYZ\n")
+    other = prepared(shouting, ("seed = 3", "seed = 4"))
+
+    assert first.tokenizer_file != other.tokenizer_file
+
+
+def test_the_same_recipe_prepares_the_same(tmp_path: Path) -> None:
+    recipe = write_recipe(tmp_path, DATES)
+    one, two = (prepare(recipe, tmp_path, tmp_path / run) for run in ("one", "two"))
+
+    assert one.tokenizer_file == two.tokenizer_file
+    assert [(e.source.tolist(), e.target.tolist()) for e in one.train] == [
+        (e.source.tolist(), e.target.tolist()) for e in two.train
+    ]
+
+
+def test_a_recipe_that_cannot_be_used_stops_before_anything_is_written(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError):
+        prepare(write_recipe(tmp_path, "name = 3"), tmp_path, tmp_path / "run")
+
+    assert not (tmp_path / "run").exists()
