@@ -208,7 +208,8 @@ def test_a_kill_between_the_renames_loses_no_more_than_one_checkpoint(
     path: Path, monkeypatch: pytest.MonkeyPatch, renames: int
 ) -> None:
     Run(1).save(path, progress(step=1))
-    rename, done = Path.rename, []
+    rename = Path.rename
+    done: list[Path] = []
 
     def counted(self: Path, target: Path) -> Path:
         if len(done) == renames:

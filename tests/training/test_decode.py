@@ -15,7 +15,8 @@ from training.models import Seq2Seq
 @torch.inference_mode()
 def naive(model: Seq2Seq, source: Ids, limit: int) -> list[int]:
     encoded = model.encode(*padded([source]))
-    state, token, said = model.initial_state(encoded), SPECIAL.bos, []
+    state, token = model.initial_state(encoded), SPECIAL.bos
+    said: list[int] = []
     while len(said) < limit:
         scores_1V, state, _ = model.step(torch.tensor([token]), state, encoded)
         token = int(scores_1V[0].argmax())

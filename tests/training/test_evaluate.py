@@ -1,5 +1,7 @@
 """Scores are sacreBLEU's own, whatever the number of references."""
 
+from typing import Any
+
 import pytest
 from sacrebleu.metrics import BLEU, CHRF
 
@@ -18,7 +20,7 @@ REFERENCES = [
     ("He went home early.", "Today he went home early."),
 ]
 # By hand: the n-th reference of each sentence; None where there is none.
-STREAMS = [
+STREAMS: Any = [
     [REFERENCES[0][0], REFERENCES[1][0], REFERENCES[2][0], REFERENCES[3][0]],
     [REFERENCES[0][1], None, REFERENCES[2][1], REFERENCES[3][1]],
     [None, None, REFERENCES[2][2], None],

@@ -125,8 +125,10 @@ def recurrent_oracle(
     layer: Recurrent, x_TD: Array, state: list[Array]
 ) -> tuple[Array, list[Array]]:
     """One sequence, step by step, as the papers have it (PyTorch's order of the gates)."""
-    w_ih, w_hh = numbers(layer.rnn.weight_ih_l0), numbers(layer.rnn.weight_hh_l0)
-    b_ih, b_hh = numbers(layer.rnn.bias_ih_l0), numbers(layer.rnn.bias_hh_l0)
+    learnt = dict(layer.rnn.named_parameters())
+    w_ih, w_hh, b_ih, b_hh = (
+        numbers(learnt[f"{name}_l0"]) for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+    )
     outputs = []
     for x in x_TD:
         inward, back = w_ih @ x + b_ih, w_hh @ state[0] + b_hh
@@ -178,13 +180,15 @@ def test_steps_one_by_one_are_the_whole_sequence(cell: Cell) -> None:
 def test_recurrent_weights_start_orthogonal(cell: Cell) -> None:
     layer = Recurrent(cell, 3, 8)
 
-    for gate in layer.rnn.weight_hh_l0.detach().split(8):
+    recurrent = dict(layer.rnn.named_parameters())["weight_hh_l0"].detach()
+    for gate in recurrent.chunk(len(recurrent) // 8):
         torch.testing.assert_close(gate @ gate.t(), torch.eye(8), atol=1e-5, rtol=0)
 
 
 def test_an_lstm_starts_by_remembering() -> None:
     layer = Recurrent("lstm", 3, 4)
-    total = (layer.rnn.bias_ih_l0 + layer.rnn.bias_hh_l0).detach()
+    learnt = dict(layer.rnn.named_parameters())
+    total = (learnt["bias_ih_l0"] + learnt["bias_hh_l0"]).detach()
 
     assert [0.0] * 4 + [1.0] * 4 + [0.0] * 8 == total.tolist()
 

@@ -142,6 +142,7 @@ def test_a_run_in_two_pieces_ends_bit_for_bit_where_a_run_in_one_piece_does(
 
     assert runs.tensors("one") == runs.tensors("two")
     assert (whole.step, whole.best_step) == (rest.step, rest.best_step)
+    assert 4 * EPOCHS == runs.evaluations  # it went on: no step was taken twice
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
@@ -182,6 +183,7 @@ def test_a_run_killed_between_two_renames_goes_on(runs: Runs) -> None:
 
     assert stopped_at == BATCHES
     runs.train("one")
+    assert EPOCHS == runs.evaluations  # it did not begin afresh
     runs.train("two")
     assert runs.tensors("one") == runs.tensors("two")
 
