@@ -9,6 +9,10 @@ and is held once for all rows of that source: ``slots_BG`` says which row sits i
 source (unused slots say 0), ``slot_of_R`` gives each row its flat place ``b * G + g``. A *state*
 belongs to a row: an encoder output gives its first value, and after each step the value of
 ``output`` is fed back as ``input``.
+
+A decoder may be asked for single tokens beside its best ones: ``probe_ids_RP`` names ``P`` ids for
+each row (``P`` may be 0), ``probe_log_probs_RP`` is their log-probabilities, of the same
+distribution as ``top_log_probs_RK``. A forced prefix and required words need this.
 """
 
 from __future__ import annotations
@@ -21,6 +25,8 @@ from service.bundle.names import is_file_name
 __all__ = [
     "ATTENTION",
     "DTYPES",
+    "PROBED",
+    "PROBES",
     "SLOTS",
     "SLOT_OF",
     "SOURCE",
@@ -40,6 +46,7 @@ __all__ = [
 SOURCE, SOURCE_LENGTHS = "source_BS", "source_lengths_B"
 TOKENS, SLOTS, SLOT_OF, TOP_K = "tokens_R", "slots_BG", "slot_of_R", "top_k"
 TOP_LOG_PROBS, TOP_IDS, ATTENTION = "top_log_probs_RK", "top_ids_RK", "attention_RS"
+PROBES, PROBED = "probe_ids_RP", "probe_log_probs_RP"
 
 DTYPES = frozenset({"float32", "float16", "int64", "int32", "int8", "uint8", "bool"})
 MAX_RANK = 8
@@ -157,13 +164,18 @@ def wiring_problems(
     }
     steps: Interface = {TOKENS: ("int64", ("R",)), TOP_K: ("int64", (1,))}
     needed = steps | places if memories else steps
+    probes: Interface = {PROBES: ("int64", ("R", "P"))}
+    if PROBES in decoder_in:
+        needed = needed | probes
     carried = {m.name for m in memories} | {s.input for s in states}
     yield from _missing_or_odd("graphs.decoder.inputs", decoder_in, needed)
-    yield from _unknown("graphs.decoder.inputs", decoder_in, set(steps | places) | carried)
+    yield from _unknown("graphs.decoder.inputs", decoder_in, set(steps | places | probes) | carried)
 
     needed = {TOP_LOG_PROBS: ("float32", ("R", "K")), TOP_IDS: ("int64", ("R", "K"))}
     if ATTENTION in decoder_out:
         needed[ATTENTION] = ("float32", ("R", "S"))
+    if PROBES in decoder_in or PROBED in decoder_out:  # who is asked answers
+        needed[PROBED] = ("float32", ("R", "P"))
     yield from _missing_or_odd("graphs.decoder.outputs", decoder_out, needed)
     yield from _unknown(
         "graphs.decoder.outputs", decoder_out, set(needed) | {s.output for s in states}

@@ -1,11 +1,13 @@
 """Strict conversion between frozen dataclasses and plain JSON or TOML data.
 
-One spec object both writes and reads: the dataclass *is* the schema. Every unknown key, missing key and
-ill-typed value is reported together, each by its dotted path, so that a file is mended in one go.
+One spec object both writes and reads: the dataclass *is* the schema. Every unknown key, missing key
+and ill-typed value is reported together, each by its dotted path, so that a file is mended in one
+go.
 
-Supported field types: ``str``, ``int``, ``float`` (an integer is accepted), ``bool``, ``Literal``, ``list[T]``,
-``tuple[T, ...]``, ``dict[str, T]``, unions of those with each other or ``None``, and nested dataclasses. A field with
-a default may be left out. A dataclass may define ``validate() -> Iterable[str]`` for rules between its own fields:
+Supported field types: ``str``, ``int``, ``float`` (an integer is accepted), ``bool``, ``Literal``,
+``list[T]``, ``tuple[T, ...]``, ``dict[str, T]``, unions of those with each other or ``None``, and
+nested dataclasses. A field with a default may be left out. A dataclass may define ``validate() ->
+Iterable[str]`` for rules between its own fields:
 it is called once its types are right, and its sentences are reported under the same path.
 """
 
@@ -14,7 +16,7 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 __all__ = ["SchemaError", "dump", "parse"]
@@ -22,7 +24,12 @@ __all__ = ["SchemaError", "dump", "parse"]
 T = TypeVar("T")
 
 _MISSING = dataclasses.MISSING
-_SCALARS: dict[type, str] = {str: "text", int: "an integer", float: "a number", bool: "true or false"}
+_SCALARS: dict[type, str] = {
+    str: "text",
+    int: "an integer",
+    float: "a number",
+    bool: "true or false",
+}
 
 
 class SchemaError(ValueError):
@@ -67,24 +74,8 @@ def _read(kind: Any, data: object, path: str, problems: list[str]) -> Any:
     origin = typing.get_origin(kind)
     if dataclasses.is_dataclass(kind):
         return _read_record(kind, data, path, problems)
-    if origin in (typing.Union, types.UnionType):
-        return _read_union(kind, data, path, problems)
-    if origin is typing.Literal:
-        choices = typing.get_args(kind)
-        if not any(type(data) is type(choice) and data == choice for choice in choices):
-            problems.append(f"{path}: must be one of {_listing(choices)}, not {data!r}")
-        return data
-    if origin in (list, tuple):
-        if not isinstance(data, list | tuple):
-            return _misfit("a list", data, path, problems)
-        item = typing.get_args(kind)[0]
-        return origin(_read(item, x, f"{path}[{i}]", problems) for i, x in enumerate(data))
-    if origin is dict:
-        if not isinstance(data, dict):
-            return _misfit("a table", data, path, problems)
-        item = typing.get_args(kind)[1]
-        return {str(key): _read(item, x, _join(path, key), problems) for key, x in data.items()}
-    return _read_scalar(kind, data, path, problems)
+    reader = _READERS.get(origin, _read_scalar)
+    return reader(kind, data, path, problems)
 
 
 def _read_record(cls: Any, data: object, path: str, problems: list[str]) -> Any:
@@ -95,7 +86,8 @@ def _read_record(cls: Any, data: object, path: str, problems: list[str]) -> Any:
     hints = typing.get_type_hints(cls)
     for key in data:
         if key not in fields:
-            problems.append(f"{_join(path, key)}: unknown key (known: {', '.join(fields)})")
+            known = ", ".join(fields)
+            problems.append(f"{_join(path, key)}: unknown key (known: {known})")
     values: dict[str, Any] = {}
     for name, field in fields.items():
         if name in data:
@@ -111,25 +103,46 @@ def _read_record(cls: Any, data: object, path: str, problems: list[str]) -> Any:
 
 
 def _read_union(kind: Any, data: object, path: str, problems: list[str]) -> Any:
+    """The first alternative that fits; an exact scalar type goes before a convertible one."""
     alternatives = typing.get_args(kind)
     if data is None and type(None) in alternatives:
         return None
-    attempts: list[list[str]] = []
-    for alternative in (a for a in alternatives if a is not type(None)):
-        attempt: list[str] = []
-        value = _read(alternative, data, path, attempt)
-        # An integer fits `float`, but `int | float` must keep it an integer: exact types come first.
-        if not attempt and (type(value) is type(data) or float not in alternatives):
+    wanted = [a for a in alternatives if a is not type(None)]
+    wanted.sort(key=lambda alternative: alternative is not type(data))
+    misfits: list[list[str]] = []
+    for alternative in wanted:
+        found: list[str] = []
+        value = _read(alternative, data, path, found)
+        if not found:
             return value
-        attempts.append(attempt)
-    fitting = [a for a in attempts if not a]
-    if fitting:
-        return _read(float, data, path, problems)
-    if len(attempts) == 1:
-        problems.extend(attempts[0])
+        misfits.append(found)
+    if len(wanted) == 1:
+        problems.extend(misfits[0])
         return None
-    names = " or ".join(_SCALARS.get(a, getattr(a, "__name__", str(a))) for a in alternatives)
+    names = " or ".join(_SCALARS.get(a, getattr(a, "__name__", str(a))) for a in wanted)
     return _misfit(names, data, path, problems)
+
+
+def _read_literal(kind: Any, data: object, path: str, problems: list[str]) -> Any:
+    choices = typing.get_args(kind)
+    if not any(type(data) is type(choice) and data == choice for choice in choices):
+        problems.append(f"{path}: must be one of {_listing(choices)}, not {data!r}")
+    return data
+
+
+def _read_sequence(kind: Any, data: object, path: str, problems: list[str]) -> Any:
+    if not isinstance(data, list | tuple):
+        return _misfit("a list", data, path, problems)
+    item = typing.get_args(kind)[0]
+    made: type = typing.get_origin(kind)
+    return made(_read(item, x, f"{path}[{i}]", problems) for i, x in enumerate(data))
+
+
+def _read_table(kind: Any, data: object, path: str, problems: list[str]) -> Any:
+    if not isinstance(data, dict):
+        return _misfit("a table", data, path, problems)
+    item = typing.get_args(kind)[1]
+    return {str(key): _read(item, x, _join(path, key), problems) for key, x in data.items()}
 
 
 def _read_scalar(kind: Any, data: object, path: str, problems: list[str]) -> Any:
@@ -154,3 +167,13 @@ def _join(path: str, key: object) -> str:
 
 def _listing(values: Iterable[object]) -> str:
     return ", ".join(repr(value) for value in values)
+
+
+_READERS: dict[Any, Callable[[Any, object, str, list[str]], Any]] = {
+    typing.Union: _read_union,
+    types.UnionType: _read_union,
+    typing.Literal: _read_literal,
+    list: _read_sequence,
+    tuple: _read_sequence,
+    dict: _read_table,
+}

@@ -21,6 +21,7 @@ from service.bundle.graphs import (
     TOP_IDS,
     TOP_K,
     TOP_LOG_PROBS,
+    PROBES,
     GraphSpec,
 )
 from service.bundle.manifest import Manifest
@@ -144,6 +145,7 @@ class OnnxStepper:
             SLOTS: slots_MG,
             SLOT_OF: slot_of_R,
             SOURCE_LENGTHS: self._memories.lengths_M,
+            PROBES: np.empty((len(work.tokens_R), 0), np.int64),  # nothing is asked of it yet
             **self._memories.tensors,
         }
         states = self._continued(work.parents_R)
@@ -194,6 +196,9 @@ def _open(graph: bytes, threads: int) -> ort.InferenceSession:
     # Spinning burns most of a core at a few requests a second, for a tenth of a millisecond.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
+    # Where two 8-bit products are added in 16 bits (AVX2 without VNNI) they may saturate: there the
+    # weights are converted to a form that cannot, and the goldens hold on old processors too.
+    options.add_session_config_entry("session.x64quantprecision", "1")
     options.log_severity_level = 3
     return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 

@@ -153,6 +153,7 @@ class _Writer:
         slot_of_R = made.input("slot_of_R", "int64", ["R"])
         lengths_B = made.input("source_lengths_B", "int64", ["B"])
         top_k = made.input("top_k", "int64", [1])
+        probes_RP = made.input("probe_ids_RP", "int64", ["R", "P"])
         memories = [made.input(name, "float32", ["B", "S", width]) for name, width in self.memories]
         inputs = [made.input(name, "float32", ["R", width]) for name, width in self.states]
         states = inputs[: self._recurrent_states]
@@ -175,11 +176,12 @@ class _Writer:
         readout_RE = g.op("Tanh", self._linear(g, x_RD, decoder.readout, "decoder.readout"))
         scores_RV = self._linear(g, readout_RE, decoder.output, "decoder.output")
         # LogSoftmax, then top-k: ReduceLogSumExp is a far slower kernel than LogSoftmax.
-        top_RK, ids_RK = g.ops(
-            "TopK", g.op("LogSoftmax", scores_RV, axis=-1), top_k, outputs=2, axis=-1, sorted=1
-        )
+        log_probs_RV = g.op("LogSoftmax", scores_RV, axis=-1)
+        top_RK, ids_RK = g.ops("TopK", log_probs_RV, top_k, outputs=2, axis=-1, sorted=1)
         made.output("top_log_probs_RK", top_RK, "float32", ["R", "K"])
         made.output("top_ids_RK", ids_RK, "int64", ["R", "K"])
+        probed_RP = g.op("GatherElements", log_probs_RV, probes_RP, axis=-1)
+        made.output("probe_log_probs_RP", probed_RP, "float32", ["R", "P"])
         if weights_RS:
             made.output("attention_RS", weights_RS, "float32", ["R", "S"])
         for (name, width), value in zip(

@@ -173,6 +173,21 @@ def test_attention_may_be_absent(plain: dict[str, Any]) -> None:
     assert 4 == len(parse_manifest(json.dumps(plain).encode()).graphs.decoder.outputs)
 
 
+def test_a_decoder_that_is_asked_for_single_tokens_must_answer(plain: dict[str, Any]) -> None:
+    decoder = plain["graphs"]["decoder"]
+    decoder["inputs"].append({"name": "probe_ids_RP", "dtype": "int64", "shape": ["R", "P"]})
+
+    assert ("graphs.decoder.outputs: 'probe_log_probs_RP' is missing",) == problems_of(plain)
+
+    answer = {"name": "probe_log_probs_RP", "dtype": "float32", "shape": ["R", "P"]}
+    decoder["outputs"].append(answer)
+
+    assert (
+        "probe_log_probs_RP"
+        == parse_manifest(json.dumps(plain).encode()).graphs.decoder.outputs[-1].name
+    )
+
+
 def test_a_model_without_memory_needs_no_slots(plain: dict[str, Any]) -> None:
     """A fixed context vector is a state; exporters drop inputs that nothing reads."""
     plain["memories"] = []
