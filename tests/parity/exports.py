@@ -14,8 +14,7 @@ from service.bundle import (
     TokenizerSpec,
     character_table,
 )
-from service.decoding import DecodeRequest, Engine
-from service.decoding.session import OnnxStepper
+from service.decoding import DecodeRequest
 from tests.training.tiny import SPECIAL, VOCABULARY, some_sources
 from training.data.batches import Example
 from training.export.arithmetic import Arithmetic, Float32, StaticInt8
@@ -97,10 +96,6 @@ def some_examples(count: int, vocabulary: int = VOCABULARY) -> list[Example]:
         )
         for i, (source, target) in enumerate(lengths)
     ]
-
-
-def engine(stepper: OnnxStepper) -> Engine:
-    return Engine(stepper)
 
 
 def requests(

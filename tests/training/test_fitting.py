@@ -115,6 +115,22 @@ def test_characters_are_ordered_by_how_common_they_are() -> None:
     assert list("abc") == load_tokenizer(spec, SPECIAL_IDS, file).pieces([4, 5, 6])
 
 
+@pytest.mark.parametrize("kind", ["unigram", "bpe", "characters"])
+@pytest.mark.parametrize("odd", ["\x00", "\u2581", "\u2585", "\ufffd", "a" * 1000, "🦀", "\x85"])
+def test_an_odd_sentence_stops_no_run(kind: str, odd: str) -> None:
+    pairs = [*corpus(), Pair(f"das {odd} Haus", odd)]
+    config = (
+        TokenizerConfig(kind="characters")
+        if kind == "characters"
+        else TokenizerConfig(model=kind, vocabulary_size=312)  # type: ignore[arg-type]
+    )
+    spec, file = fit_tokenizer(config, pairs, seed=1)
+
+    assert "das" == load_tokenizer(spec, SPECIAL_IDS, file).decode(
+        load_tokenizer(spec, SPECIAL_IDS, file).encode("das")
+    )
+
+
 def test_a_corpus_too_small_for_its_vocabulary_is_said_to_be() -> None:
     with pytest.raises(CorpusError, match=r"tokenizer\.vocabulary_size 8000 does not fit"):
         fit_tokenizer(TokenizerConfig(), [Pair("ja", "yes")], seed=1)

@@ -158,6 +158,27 @@ def test_a_run_may_be_stopped_again_and_again(runs: Runs, cell: str) -> None:
     assert runs.tensors("one") == runs.tensors("two")
 
 
+def test_a_run_that_died_goes_on_from_its_last_checkpoint(runs: Runs) -> None:
+    """No signal, no warning: what was not written is done again, with the same outcome."""
+    always = {"checkpoint_minutes": 0.0}
+
+    def dying(asked: int) -> float:
+        if asked == 2:
+            raise MemoryError
+        return float(asked)
+
+    with pytest.raises(MemoryError):
+        runs.train("one", dying, training=always)
+    stopped_at = json.loads((runs.root / "one/checkpoints/last/progress.json").read_text())["step"]
+    runs.evaluations = 1  # of which the checkpoint knows
+    runs.train("one", training=always)
+    runs.evaluations = 0
+    runs.train("two", training=always)
+
+    assert 2 * BATCHES - 1 == stopped_at
+    assert runs.tensors("one") == runs.tensors("two")
+
+
 def test_a_run_that_has_ended_has_nothing_left_to_do(runs: Runs) -> None:
     first = runs.train("one")
     before = runs.tensors("one")
@@ -298,6 +319,15 @@ def test_the_log_has_a_line_of_json_for_every_evaluation(runs: Runs) -> None:
     lines = [json.loads(line) for line in (runs.root / "one/log.jsonl").read_text().splitlines()]
 
     assert [1.0, 2.0, 3.0] == [line["bleu"] for line in lines if line["event"] == "evaluation"]
+
+
+def test_the_log_of_a_run_in_pieces_is_one_log(runs: Runs) -> None:
+    with pytest.raises(Interrupted):
+        runs.train("one", stop_at(2))
+    runs.train("one")
+    lines = [json.loads(line) for line in (runs.root / "one/log.jsonl").read_text().splitlines()]
+
+    assert [8, 16, 24] == [line["step"] for line in lines if line["event"] == "evaluation"]
 
 
 def test_half_precision_trains_too(runs: Runs) -> None:
