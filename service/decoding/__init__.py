@@ -15,9 +15,11 @@ from service.decoding.request import (
     FinishReason,
     Hypothesis,
     LengthNormalisation,
+    SamplingOptions,
     Tokens,
 )
 from service.decoding.stepper import StepFailed, StepInput, StepOutput, Stepper
+from service.decoding.wishes import Phrase, Sampling
 
 __all__ = [
     "MAX_BEAM",
@@ -29,6 +31,9 @@ __all__ = [
     "FinishReason",
     "Hypothesis",
     "LengthNormalisation",
+    "Phrase",
+    "Sampling",
+    "SamplingOptions",
     "StepFailed",
     "StepInput",
     "StepOutput",

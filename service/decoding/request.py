@@ -9,16 +9,32 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from secrets import randbelow
 from typing import Literal, TypeVar, get_args
 
 from service.bundle.manifest import DecodeDefaults, Limits
+from service.decoding.wishes import MAX_SEED, Phrase, Sampling, Tokens, check_range
 from service.errors import InvalidArgument
 
-Tokens = tuple[int, ...]
+__all__ = [
+    "MAX_BEAM",
+    "DecodeOptions",
+    "DecodeRequest",
+    "DecodeResult",
+    "FinishReason",
+    "Hypothesis",
+    "LengthNormalisation",
+    "SamplingOptions",
+    "Tokens",
+]
+
 LengthNormalisation = Literal["none", "average", "gnmt"]
 
 MAX_BEAM = 32
 MAX_PENALTY = 100.0
+MAX_REPETITION_PENALTY = 10.0
+MAX_NGRAM = 32
+MAX_PHRASES = 128
 NORMALISATIONS: tuple[str, ...] = get_args(LengthNormalisation)
 
 _T = TypeVar("_T")
@@ -40,6 +56,16 @@ class DecodeRequest:
     `FinishReason.LENGTH`, so the search takes at most `max_length` steps. `deadline` is in seconds
     of the engine's clock (`time.monotonic` unless it was given another).
 
+    `token_reward` is added to the score for every symbol. Log-probabilities of tokens that a
+    hypothesis already has are multiplied by `repetition_penalty`, in the search and the score.
+    Every hypothesis begins with `target_prefix`, whose tokens count like any other, and which no
+    ban applies to; after it no n-gram of length `no_repeat_ngram` (0: off) comes twice and no
+    phrase of `forbidden_phrases` is spelt.
+
+    With `sampling` there are `n_best` independent draws in place of a beam. With `alternatives`
+    there are the `n_best` most probable next tokens after the prefix, each with its most probable
+    (or drawn) continuation.
+
     Raises `InvalidArgument` naming the field, the limit and the value.
     """
 
@@ -53,29 +79,100 @@ class DecodeRequest:
     coverage_penalty: float = 0.0
     deadline: float | None = None
     alignments: bool = False
+    soft_alignments: bool = False
+    token_reward: float = 0.0
+    repetition_penalty: float = 1.0
+    no_repeat_ngram: int = 0
+    forbidden_phrases: tuple[Phrase, ...] = ()
+    target_prefix: Tokens = ()
+    alternatives: bool = False
+    sampling: Sampling | None = None
+
+    @property
+    def drawn(self) -> bool:
+        """Whether its hypotheses are decoded independently of each other: they are no beam."""
+        return self.alternatives or self.sampling is not None
+
+    @property
+    def rows(self) -> int:
+        """The rows that it may need at once."""
+        return self.n_best if self.drawn else self.beam
+
+    @property
+    def guarded(self) -> bool:
+        """Whether not every token may follow, or not at the model's own price."""
+        return bool(
+            self.repetition_penalty != 1.0
+            or self.no_repeat_ngram
+            or self.forbidden_phrases
+            or self.target_prefix
+        )
 
     def __post_init__(self) -> None:
         if not self.source:
             raise InvalidArgument("source", "must hold at least the end-of-sentence token")
-        _check_range("beam", self.beam, 1, MAX_BEAM)
-        _check_range("n_best", self.n_best, 1, self.beam, "the beam width")
-        _check_range("length_penalty", self.length_penalty, 0.0, MAX_PENALTY)
-        _check_range("coverage_penalty", self.coverage_penalty, 0.0, MAX_PENALTY)
+        check_range("beam", self.beam, 1, MAX_BEAM)
+        if self.drawn:
+            what = "sampling" if self.sampling else "alternatives"
+            if self.beam != 1:
+                raise InvalidArgument("beam", f"must be 1 with {what}, got {self.beam}")
+            check_range("n_best", self.n_best, 1, MAX_BEAM)
+        else:
+            check_range("n_best", self.n_best, 1, self.beam, "the beam width")
+        check_range("length_penalty", self.length_penalty, 0.0, MAX_PENALTY)
+        check_range("coverage_penalty", self.coverage_penalty, 0.0, MAX_PENALTY)
         if self.max_length < 1:
             raise InvalidArgument("max_length", f"must be at least 1, got {self.max_length}")
-        _check_range("min_length", self.min_length, 0, self.max_length, "the maximum length")
+        check_range("min_length", self.min_length, 0, self.max_length, "the maximum length")
+        self._check_wishes()
         if self.length_normalisation not in NORMALISATIONS:
             raise InvalidArgument(
                 "length_normalisation",
                 f"must be one of {', '.join(NORMALISATIONS)}; got {self.length_normalisation!r}",
             )
 
+    def _check_wishes(self) -> None:
+        check_range("token_reward", self.token_reward, -MAX_PENALTY, MAX_PENALTY)
+        check_range("repetition_penalty", self.repetition_penalty, 1.0, MAX_REPETITION_PENALTY)
+        check_range("no_repeat_ngram", self.no_repeat_ngram, 0, MAX_NGRAM)
+        if len(self.forbidden_phrases) > MAX_PHRASES:
+            raise InvalidArgument(
+                "forbidden_phrases",
+                f"must be at most {MAX_PHRASES}, got {len(self.forbidden_phrases)}",
+            )
+        if len(self.target_prefix) >= self.max_length:
+            raise InvalidArgument(
+                "target_prefix",
+                f"must be shorter than the maximum length of {self.max_length} tokens, "
+                f"got {len(self.target_prefix)}",
+            )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SamplingOptions:
+    """How a caller wants tokens drawn, see `Sampling`; without a seed, chance has its way."""
+
+    seed: int | None = None
+    temperature: float = 1.0
+    top_k: int = 64
+    top_p: float = 1.0
+
+    def resolve(self) -> Sampling:
+        """The sampling, with a seed. Raises `InvalidArgument` when a value is beyond its limit."""
+        return Sampling(
+            seed=randbelow(MAX_SEED + 1) if self.seed is None else self.seed,
+            temperature=self.temperature,
+            top_k=self.top_k,
+            top_p=self.top_p,
+        )
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DecodeOptions:
     """How a caller wants a sentence decoded; `None` means as the bundle recommends.
 
-    `max_length` wins over `max_length_ratio` (target tokens per source token).
+    `max_length` wins over `max_length_ratio` (target tokens per source token). Prefix and phrases
+    are in tokens of the model.
     """
 
     beam: int | None = None
@@ -87,6 +184,14 @@ class DecodeOptions:
     max_length: int | None = None
     max_length_ratio: float | None = None
     alignments: bool = False
+    soft_alignments: bool = False
+    token_reward: float = 0.0
+    repetition_penalty: float = 1.0
+    no_repeat_ngram: int = 0
+    forbidden_phrases: tuple[Phrase, ...] = ()
+    target_prefix: Tokens = ()
+    alternatives: bool = False
+    sampling: SamplingOptions | None = None
 
     def resolve(
         self,
@@ -106,7 +211,8 @@ class DecodeOptions:
             )
         max_length = self._max_length(len(source), defaults, limits)
         # A recommended width never stands in the way of the n-best asked for.
-        recommended = min(max(defaults.beam, self.n_best), MAX_BEAM)
+        drawn = self.alternatives or self.sampling is not None
+        recommended = 1 if drawn else min(max(defaults.beam, self.n_best), MAX_BEAM)
         return DecodeRequest(
             source=tuple(source),
             beam=_or(self.beam, recommended),
@@ -118,11 +224,19 @@ class DecodeOptions:
             max_length=max_length,
             deadline=deadline,
             alignments=self.alignments,
+            soft_alignments=self.soft_alignments,
+            token_reward=self.token_reward,
+            repetition_penalty=self.repetition_penalty,
+            no_repeat_ngram=self.no_repeat_ngram,
+            forbidden_phrases=self.forbidden_phrases,
+            target_prefix=self.target_prefix,
+            alternatives=self.alternatives,
+            sampling=None if self.sampling is None else self.sampling.resolve(),
         )
 
     def _max_length(self, source_tokens: int, defaults: DecodeDefaults, limits: Limits) -> int:
         if self.max_length is not None:
-            _check_range("max_length", self.max_length, 1, limits.max_target_tokens)
+            check_range("max_length", self.max_length, 1, limits.max_target_tokens)
             return self.max_length
         if self.max_length_ratio is None:
             wanted = defaults.max_length(source_tokens, limits)
@@ -132,6 +246,8 @@ class DecodeOptions:
             raise InvalidArgument(
                 "max_length_ratio", f"must be above 0, got {self.max_length_ratio}"
             )
+        # A forced beginning leaves room for an end.
+        wanted = max(wanted, len(self.target_prefix) + 1)
         return min(limits.max_target_tokens, max(1, self.min_length, wanted))
 
 
@@ -141,7 +257,8 @@ class Hypothesis:
 
     `tokens` is without eos. `log_prob` is the sum of `token_log_probs`, which has one entry per
     token and one more for eos when `finish_reason` is STOP. `score` is what hypotheses are ranked
-    by. `alignment` has the most attended source position (0-based) per token, or is empty.
+    by. `alignment` has the most attended source position (0-based) per token, or is empty;
+    `attention` the weight of every source position (eos included) per token, or is empty.
     """
 
     tokens: Tokens
@@ -149,6 +266,7 @@ class Hypothesis:
     score: float
     token_log_probs: tuple[float, ...]
     alignment: tuple[int, ...] = ()
+    attention: tuple[tuple[float, ...], ...] = ()
     finish_reason: FinishReason = FinishReason.STOP
 
 
@@ -173,9 +291,3 @@ class DecodeResult:
 
 def _or(asked: _T | None, default: _T) -> _T:
     return default if asked is None else asked
-
-
-def _check_range(field: str, value: float, low: float, high: float, limit: str = "") -> None:
-    if not low <= value <= high:  # also refuses nan
-        named = f" ({limit})" if limit else ""
-        raise InvalidArgument(field, f"must be between {low} and {high}{named}, got {value}")

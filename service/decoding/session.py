@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from service.bundle.errors import BundleError
 from service.bundle.graphs import (
     ATTENTION,
+    PROBED,
+    PROBES,
     SLOT_OF,
     SLOTS,
     SOURCE,
@@ -21,7 +23,6 @@ from service.bundle.graphs import (
     TOP_IDS,
     TOP_K,
     TOP_LOG_PROBS,
-    PROBES,
     GraphSpec,
 )
 from service.bundle.manifest import Manifest
@@ -77,6 +78,7 @@ class OnnxStepper:
         self._encoder_outputs = [t.name for t in graphs.encoder.outputs]
         self._decoder_outputs = [t.name for t in graphs.decoder.outputs]
         self.has_attention = ATTENTION in self._decoder_outputs
+        self.has_probes = PROBES in self._decoder_inputs
         self._memories = Memories([m.name for m in manifest.memories], _POSITION_MULTIPLE)
         self._states: list[Tensor] | None = None  # [R, *], of the rows of the last step
         self._fresh: list[list[Tensor]] = []  # [J, *], of the sources joined since
@@ -138,6 +140,9 @@ class OnnxStepper:
         if work.kept_B is not None:
             self._memories.keep(work.kept_B)
         slots_MG, slot_of_R = self._memories.slots(work.sources_R)
+        probes_RP = work.probe_ids_RP
+        if probes_RP is None:
+            probes_RP = np.empty((len(work.tokens_R), 0), np.int64)
         vocabulary = self._manifest.tokenizer.vocabulary_size
         feeds: dict[str, Tensor] = {
             TOKENS: work.tokens_R,
@@ -145,7 +150,7 @@ class OnnxStepper:
             SLOTS: slots_MG,
             SLOT_OF: slot_of_R,
             SOURCE_LENGTHS: self._memories.lengths_M,
-            PROBES: np.empty((len(work.tokens_R), 0), np.int64),  # nothing is asked of it yet
+            PROBES: probes_RP,
             **self._memories.tensors,
         }
         states = self._continued(work.parents_R)
@@ -159,6 +164,7 @@ class OnnxStepper:
             log_probs_RK=outputs[TOP_LOG_PROBS],
             ids_RK=outputs[TOP_IDS],
             attention_RS=outputs.get(ATTENTION),
+            probe_log_probs_RP=outputs.get(PROBED),
         )
 
     def reset(self) -> None:
