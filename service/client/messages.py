@@ -31,6 +31,15 @@ TranslationResult = pb.TranslationResult
 _DETAILS_KEY = "grpc-status-details-bin"
 
 
+class Sampling(TypedDict, total=False):
+    """How to draw tokens; the meaning of each is told in proto/parley/v1."""
+
+    seed: int
+    temperature: float
+    top_k: int
+    top_p: float
+
+
 class Options(TypedDict, total=False):
     """What may accompany a text; the meaning of each is told in proto/parley/v1."""
 
@@ -48,6 +57,14 @@ class Options(TypedDict, total=False):
     token_scores: bool
     alignments: bool
     split_sentences: bool
+    soft_alignments: bool
+    token_reward: float
+    repetition_penalty: float
+    no_repeat_ngram: int
+    forbidden_phrases: Sequence[str]
+    target_prefix: str
+    alternatives: bool
+    sampling: Sampling
 
 
 class CallFailed(ParleyError):

@@ -7,15 +7,14 @@ of onnxruntime) is not imported here, so that search can be used and tested with
 
 from service.decoding.admission import EngineLimits
 from service.decoding.engine import Engine, StepReport
+from service.decoding.options import DecodeOptions, SamplingOptions
 from service.decoding.request import (
     MAX_BEAM,
-    DecodeOptions,
     DecodeRequest,
     DecodeResult,
     FinishReason,
     Hypothesis,
     LengthNormalisation,
-    SamplingOptions,
     Tokens,
 )
 from service.decoding.stepper import StepFailed, StepInput, StepOutput, Stepper

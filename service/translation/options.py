@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from service.decoding import DecodeOptions, LengthNormalisation
+from service.decoding import DecodeOptions, LengthNormalisation, Phrase, SamplingOptions, Tokens
 
 __all__ = ["TranslateOptions"]
 
@@ -10,6 +10,10 @@ __all__ = ["TranslateOptions"]
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TranslateOptions:
     """None means the model's own default; lengths are in tokens per sentence.
+
+    What the search options mean is told by `service.decoding.DecodeRequest`. `target_prefix` and
+    `alternatives` are for texts of one sentence. Details of tokens come with `token_scores`,
+    `alignments` or `soft_alignments`.
 
     `deadline` is in seconds of `time.monotonic`: past it, the work is stopped. Ranges are checked
     by `service.decoding.DecodeRequest`, which names a culprit as this class does.
@@ -24,12 +28,24 @@ class TranslateOptions:
     max_length: int | None = None
     token_scores: bool = False
     alignments: bool = False
+    soft_alignments: bool = False
+    token_reward: float = 0.0
+    repetition_penalty: float = 1.0
+    no_repeat_ngram: int = 0
+    forbidden_phrases: tuple[str, ...] = ()
+    target_prefix: str = ""
+    alternatives: bool = False
+    sampling: SamplingOptions | None = None
     split_sentences: bool = True
     deadline: float | None = None
 
     @property
-    def decoding(self) -> DecodeOptions:
-        """The part that concerns the search of each sentence."""
+    def detailed(self) -> bool:
+        """Whether the tokens of hypotheses are to be told."""
+        return self.token_scores or self.alignments or self.soft_alignments
+
+    def decoding(self, forbidden: tuple[Phrase, ...], prefix: Tokens) -> DecodeOptions:
+        """The part that concerns the search of each sentence; phrases and prefix in tokens."""
         return DecodeOptions(
             beam=self.beam,
             n_best=self.n_best,
@@ -39,4 +55,12 @@ class TranslateOptions:
             min_length=self.min_length,
             max_length=self.max_length,
             alignments=self.alignments,
+            soft_alignments=self.soft_alignments,
+            token_reward=self.token_reward,
+            repetition_penalty=self.repetition_penalty,
+            no_repeat_ngram=self.no_repeat_ngram,
+            forbidden_phrases=forbidden,
+            target_prefix=prefix,
+            alternatives=self.alternatives,
+            sampling=self.sampling,
         )

@@ -1,8 +1,10 @@
 """Requests of every kind, for laws that hold for all of them."""
 
+import dataclasses
+
 from hypothesis import strategies as st
 
-from service.decoding import DecodeRequest
+from service.decoding import DecodeRequest, Phrase, Sampling
 from tests.support.decoding import EOS
 
 SEEDS = st.integers(0, 10_000)
@@ -24,3 +26,58 @@ def requests(draw: st.DrawFn, *, widths: st.SearchStrategy[int], longest: int) -
         length_penalty=draw(st.sampled_from([0.0, 0.6, 1.0, 2.0])),
         coverage_penalty=draw(st.sampled_from([0.0, 0.0, 0.2, 1.0])),
     )
+
+
+SAMPLINGS = st.builds(
+    Sampling,
+    seed=st.integers(0, 2**63 - 1),
+    temperature=st.sampled_from([0.01, 0.5, 1.0, 3.0]),
+    top_k=st.integers(1, 20),
+    top_p=st.sampled_from([0.1, 0.5, 0.9, 1.0]),
+)
+
+
+@st.composite
+def phrases(draw: st.DrawFn, words: st.SearchStrategy[int]) -> Phrase:
+    """A phrase with one spelling or several, some of them shorter than others."""
+    places = draw(st.integers(1, 3))
+    edges = [[(draw(words), place + 1)] for place in range(places)]
+    for place in range(places):
+        for token, there in draw(
+            st.lists(st.tuples(words, st.integers(place + 1, places)), max_size=2)
+        ):
+            edges[place].append((token, there))
+    return Phrase(tuple(tuple(sorted(set(each))) for each in edges))
+
+
+@st.composite
+def wishful(
+    draw: st.DrawFn,
+    plain: st.SearchStrategy[DecodeRequest],
+    *,
+    vocabulary: int,
+    drawn: st.SearchStrategy[bool],
+) -> DecodeRequest:
+    """A request with wishes: any of bans, penalties, rewards, a prefix, samples, alternatives.
+
+    It may always end, for where everything is banned there would be nothing to say.
+    """
+    request = draw(plain)
+    words = st.sampled_from([token for token in range(vocabulary) if token != EOS])
+    wishes: dict[str, object] = {
+        "min_length": 0,
+        "repetition_penalty": draw(st.sampled_from([1.0, 1.0, 1.3, 4.0])),
+        "no_repeat_ngram": draw(st.sampled_from([0, 0, 1, 2, 3])),
+        "forbidden_phrases": tuple(draw(st.lists(phrases(words), max_size=4))),
+        "target_prefix": tuple(draw(st.lists(words, max_size=min(3, request.max_length - 1)))),
+        "token_reward": draw(st.sampled_from([0.0, 0.0, -0.5, 0.3, 2.0])),
+        "soft_alignments": draw(st.booleans()),
+    }
+    if draw(drawn):
+        alternatives = draw(st.booleans())
+        wishes |= {
+            "beam": 1,
+            "alternatives": alternatives,
+            "sampling": draw(SAMPLINGS | st.none() if alternatives else SAMPLINGS),
+        }
+    return dataclasses.replace(request, **wishes)

@@ -1,0 +1,87 @@
+"""Phrases and prefixes, from text to the tokens of a model.
+
+A phrase can be spelt in many ways: as one piece, as several, byte by byte. `Speller.phrase` finds
+all of them, as one graph over the bytes of the phrase.
+"""
+
+from collections.abc import Iterator
+from functools import cached_property
+
+from service.bundle import Manifest, Tokenizer
+from service.decoding import Phrase, Tokens
+from service.errors import InvalidArgument
+
+__all__ = ["MAX_PHRASE_CHARS", "Speller"]
+
+MAX_PHRASE_CHARS = 200
+
+_BLOCK = "\u2581"  # how SentencePiece writes a space inside its pieces
+
+
+class Speller:
+    """Spells in the tokens of one model. Safe to use from several threads at once."""
+
+    def __init__(self, manifest: Manifest, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._spaced = manifest.tokenizer.kind == "sentencepiece"
+        special = manifest.special_ids
+        self._special = {special.pad, special.unk, special.bos, special.eos}
+
+    def phrase(self, field: str, text: str) -> Phrase:
+        """Every spelling of `text` that begins and ends where pieces do.
+
+        Upper and lower case differ. With SentencePiece it may or may not follow a space. A phrase
+        that the vocabulary cannot spell has no way from its first place to its last.
+
+        Raises `InvalidArgument` for `field` when there is nothing in it, or too much.
+        """
+        wanted = self._tokenizer.normalise(text).strip()
+        if not wanted:
+            raise InvalidArgument(field, "is empty; give a phrase")
+        if len(wanted) > MAX_PHRASE_CHARS:
+            raise InvalidArgument(
+                field, f"has {len(wanted)} characters; the limit is {MAX_PHRASE_CHARS}"
+            )
+        if not self._spaced:
+            return self._graph(wanted.encode())
+        graph = self._graph(f" {wanted}".encode())
+        first, second, *rest = graph.edges
+        return Phrase(((*first, *second), second, *rest))  # the space may be left out
+
+    def prefix(self, field: str, text: str) -> Tokens:
+        """The tokens of a beginning that ends with a word; none when there is no text.
+
+        Raises `InvalidArgument` for `field` when the model cannot spell it.
+        """
+        ids = tuple(self._tokenizer.encode(text.rstrip()))
+        if self._tokenizer.unk_id in ids:
+            raise InvalidArgument(field, "has characters that the model does not know")
+        return ids
+
+    def _graph(self, wanted: bytes) -> Phrase:
+        return Phrase(tuple(tuple(self._edges(wanted, place)) for place in range(len(wanted))))
+
+    def _edges(self, wanted: bytes, place: int) -> Iterator[tuple[int, int]]:
+        for end in range(place + 1, min(len(wanted), place + self._longest) + 1):
+            for token in self._tokens.get(wanted[place:end], ()):
+                yield token, end
+
+    @cached_property
+    def _tokens(self) -> dict[bytes, list[int]]:
+        """What each piece stands for in a text; made when it is first needed."""
+        found: dict[bytes, list[int]] = {}
+        ids = [i for i in range(self._tokenizer.vocabulary_size) if i not in self._special]
+        for token, piece in zip(ids, self._tokenizer.pieces(ids), strict=True):
+            found.setdefault(self._bytes(piece), []).append(token)
+        return found
+
+    @cached_property
+    def _longest(self) -> int:
+        return max(map(len, self._tokens), default=0)
+
+    def _bytes(self, piece: str) -> bytes:
+        if not self._spaced:
+            return piece.encode()
+        if len(piece) == len("<0x00>") and piece.startswith("<0x") and piece.endswith(">"):
+            return bytes([int(piece[3:5], 16)])
+        return piece.replace(_BLOCK, " ").encode()
