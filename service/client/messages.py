@@ -16,6 +16,7 @@ __all__ = [
     "CallFailed",
     "Model",
     "Options",
+    "Sampling",
     "TranslationResult",
     "as_dict",
     "channel_options",
@@ -109,12 +110,24 @@ def request(texts: Sequence[str], options: Mapping[str, object]) -> pb.Translate
             )
     message = pb.TranslateRequest(contents=texts)
     for name, value in options.items():
-        target = message if name in outer else message.options
         try:
-            setattr(target, name, _enum(value) if name == "length_normalisation" else value)
-        except ValueError as error:
+            _set(message if name in outer else message.options, name, value)
+        except (ValueError, UnicodeError) as error:
             raise CallFailed(str(error), code="INVALID_ARGUMENT", field=name) from None
     return message
+
+
+def _set(message: Message, name: str, value: Any) -> None:
+    """Set a field of any kind: one value, several, or the fields of a message."""
+    if isinstance(value, Mapping):
+        part = getattr(message, name)
+        part.SetInParent()  # {} asks for it with every default
+        for inner, each in value.items():
+            setattr(part, inner, each)
+    elif isinstance(value, Sequence) and not isinstance(value, str):
+        getattr(message, name).extend(value)
+    else:
+        setattr(message, name, _enum(value) if name == "length_normalisation" else value)
 
 
 def _enum(value: object) -> object:

@@ -10,6 +10,7 @@ from service.decoding.engine import Engine, StepReport
 from service.decoding.options import DecodeOptions, SamplingOptions
 from service.decoding.request import (
     MAX_BEAM,
+    MAX_PHRASES,
     DecodeRequest,
     DecodeResult,
     FinishReason,
@@ -22,6 +23,7 @@ from service.decoding.wishes import Phrase, Sampling
 
 __all__ = [
     "MAX_BEAM",
+    "MAX_PHRASES",
     "DecodeOptions",
     "DecodeRequest",
     "DecodeResult",

@@ -18,7 +18,6 @@ import numpy as np
 from service.decoding.request import DecodeRequest, Tokens
 from service.decoding.scoring import Doubles
 from service.decoding.stepper import Floats, Ints
-from service.decoding.wishes import Phrase
 
 _Place = tuple[int, int]  # a phrase, and how far into it one is
 _NOWHERE: frozenset[_Place] = frozenset()
@@ -64,7 +63,7 @@ class Guard:
         self.penalty = request.repetition_penalty
         self._prefix = request.target_prefix
         self._ngram = request.no_repeat_ngram
-        self._phrases = [Steps.of(phrase) for phrase in request.forbidden_phrases]
+        self._phrases = request.forbidden_phrases
         self._begins: dict[int, list[_Place]] = {}
         for number, phrase in enumerate(self._phrases):
             for token, places in phrase.onward.get(0, {}).items():
@@ -97,27 +96,6 @@ class Guard:
             banned = banned.union(_repeating(tokens, self._ngram))
         pushed = frozenset(tokens) if self.penalty != 1.0 else _NOBODY
         return Line(tokens, inside, banned, pushed, None)
-
-
-@dataclass(frozen=True, slots=True)
-class Steps:
-    """A phrase's edges by place: those that go `onward`, and the tokens that would complete it."""
-
-    onward: dict[int, dict[int, list[int]]]
-    closing: dict[int, frozenset[int]]
-
-    @classmethod
-    def of(cls, phrase: Phrase) -> "Steps":
-        """Sort the edges of a phrase."""
-        end = len(phrase.edges)
-        onward: dict[int, dict[int, list[int]]] = {}
-        closing: dict[int, frozenset[int]] = {}
-        for place, edges in enumerate(phrase.edges):
-            closing[place] = frozenset(token for token, there in edges if there == end)
-            for token, there in edges:
-                if there != end:
-                    onward.setdefault(place, {}).setdefault(token, []).append(there)
-        return cls(onward, closing)
 
 
 class Guards:

@@ -12,6 +12,7 @@ from service.errors import InvalidArgument
 
 __all__ = [
     "MAX_BEAM",
+    "MAX_PHRASES",
     "DecodeRequest",
     "DecodeResult",
     "FinishReason",

@@ -1,6 +1,6 @@
 """What a request may ask of its text beyond being probable: values, checked as they are made."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from service.errors import InvalidArgument
 
@@ -44,9 +44,26 @@ class Phrase:
 
     `edges[place]` lists (token, place behind it); places only grow. One spelling is a straight line
     (`Phrase.of`), and ways that meet in a place share what follows.
+
+    From those come, by place, what goes `onward` (token to places) and the tokens that are
+    `closing`: made here, at the door, and not where time is short.
     """
 
     edges: tuple[Edges, ...]
+    onward: dict[int, dict[int, list[int]]] = field(init=False, compare=False, repr=False)
+    closing: dict[int, frozenset[int]] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        end = len(self.edges)
+        onward: dict[int, dict[int, list[int]]] = {}
+        closing: dict[int, frozenset[int]] = {}
+        for place, edges in enumerate(self.edges):
+            closing[place] = frozenset(token for token, there in edges if there == end)
+            for token, there in edges:
+                if there != end:
+                    onward.setdefault(place, {}).setdefault(token, []).append(there)
+        object.__setattr__(self, "onward", onward)
+        object.__setattr__(self, "closing", closing)
 
     @classmethod
     def of(cls, tokens: Tokens) -> "Phrase":

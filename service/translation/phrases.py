@@ -4,11 +4,11 @@ A phrase can be spelt in many ways: as one piece, as several, byte by byte. `Spe
 all of them, as one graph over the bytes of the phrase.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 from service.bundle import Manifest, Tokenizer
-from service.decoding import Phrase, Tokens
+from service.decoding import MAX_PHRASES, Phrase, Tokens
 from service.errors import InvalidArgument
 
 __all__ = ["MAX_PHRASE_CHARS", "Speller"]
@@ -26,6 +26,12 @@ class Speller:
         self._spaced = manifest.tokenizer.kind == "sentencepiece"
         special = manifest.special_ids
         self._special = {special.pad, special.unk, special.bos, special.eos}
+
+    def phrases(self, field: str, texts: Sequence[str]) -> tuple[Phrase, ...]:
+        """The phrases of a list, see `phrase`. Raises `InvalidArgument` for `field[index]` too."""
+        if len(texts) > MAX_PHRASES:
+            raise InvalidArgument(field, f"must be at most {MAX_PHRASES}, got {len(texts)}")
+        return tuple(self.phrase(f"{field}[{index}]", text) for index, text in enumerate(texts))
 
     def phrase(self, field: str, text: str) -> Phrase:
         """Every spelling of `text` that begins and ends where pieces do.
@@ -53,6 +59,8 @@ class Speller:
 
         Raises `InvalidArgument` for `field` when the model cannot spell it.
         """
+        if not text.strip():
+            return ()
         ids = tuple(self._tokenizer.encode(text.rstrip()))
         if self._tokenizer.unk_id in ids:
             raise InvalidArgument(field, "has characters that the model does not know")

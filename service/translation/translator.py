@@ -103,10 +103,7 @@ class Translator:
         manifest = self._manifest
         self._check_model(options)
         decoding = options.decoding(
-            forbidden=tuple(
-                self._speller.phrase(f"forbidden_phrases[{index}]", phrase)
-                for index, phrase in enumerate(options.forbidden_phrases)
-            ),
+            forbidden=self._speller.phrases("forbidden_phrases", options.forbidden_phrases),
             prefix=self._speller.prefix("target_prefix", options.target_prefix),
         )
         encoded: dict[str, list[int]] = {}

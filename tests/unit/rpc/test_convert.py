@@ -1,7 +1,10 @@
 """Requests are checked on the way in; answers are complete on the way out."""
 
+from dataclasses import replace
+
 import pytest
 
+from service.decoding import SamplingOptions
 from service.errors import InvalidArgument
 from service.rpc import convert
 from service.rpc.limits import Limits
@@ -34,6 +37,14 @@ def test_what_is_set_is_kept_even_if_it_is_zero():
         token_scores=True,
         alignments=True,
         split_sentences=False,
+        soft_alignments=True,
+        token_reward=0.0,
+        repetition_penalty=1.0,
+        no_repeat_ngram=0,
+        forbidden_phrases=["a", "b"],
+        target_prefix="c",
+        alternatives=True,
+        sampling=pb.Sampling(seed=0, top_p=0.0),
     )
 
     assert (
@@ -48,8 +59,23 @@ def test_what_is_set_is_kept_even_if_it_is_zero():
             token_scores=True,
             alignments=True,
             split_sentences=False,
+            soft_alignments=True,
+            token_reward=0.0,
+            repetition_penalty=1.0,
+            no_repeat_ngram=0,
+            forbidden_phrases=("a", "b"),
+            target_prefix="c",
+            alternatives=True,
+            sampling=SamplingOptions(seed=0, top_p=0.0),
         )
         == order(options=options).options
+    )
+
+
+def test_sampling_is_on_as_soon_as_it_is_there():
+    assert (
+        TranslateOptions(sampling=SamplingOptions())
+        == order(options=pb.TranslateOptions(sampling=pb.Sampling())).options
     )
 
 
@@ -88,6 +114,16 @@ def test_a_bad_request_names_field_limit_and_value(fields, field, message):
 
     assert field == caught.value.field
     assert message in caught.value.message
+
+
+def test_soft_alignments_are_told_with_where_they_begin():
+    given = translation("HALLO")
+    token = replace(given.hypotheses[0].tokens[0], attention=(0.25, 0.75), attention_start=3)
+    hypothesis = replace(given.hypotheses[0], tokens=(token,))
+    message = convert.translation_message(replace(given, hypotheses=(hypothesis,)), "m/1")
+
+    (told,) = message.hypotheses[0].tokens
+    assert ([0.25, 0.75], 3) == (list(told.attention), told.attention_start)
 
 
 def test_an_answer_tells_everything():
