@@ -164,7 +164,7 @@ class OnnxStepper:
             log_probs_RK=outputs[TOP_LOG_PROBS],
             ids_RK=outputs[TOP_IDS],
             attention_RS=outputs.get(ATTENTION),
-            probe_log_probs_RP=outputs.get(PROBED),
+            probe_log_probs_RP=None if work.probe_ids_RP is None else outputs[PROBED],
         )
 
     def reset(self) -> None:

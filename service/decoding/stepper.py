@@ -53,7 +53,7 @@ class StepOutput:
 
     Log-probabilities are over the whole vocabulary. `attention_RS` sums to 1 over the positions of
     the row's source and is 0 beyond them; `None` when the model has no attention.
-    `probe_log_probs_RP` answers `probe_ids_RP`.
+    `probe_log_probs_RP` answers `probe_ids_RP` (`None`: nothing was asked).
     """
 
     log_probs_RK: Floats

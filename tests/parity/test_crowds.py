@@ -67,6 +67,7 @@ def crowd(exported: Candidate) -> list[DecodeRequest]:
             dataclasses.replace(
                 plain,
                 **(drawn if number % 2 else {}),
+                source=tuple(some_sources(1, len(plain.source), seed=50 + number)[0].tolist()),
                 min_length=0,
                 no_repeat_ngram=2,
                 repetition_penalty=1.2,
