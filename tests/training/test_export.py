@@ -158,7 +158,7 @@ def test_the_quality_it_states_is_what_a_server_reaches(bundle: Bundle, trained:
 def test_it_says_where_it_comes_from(bundle: Bundle, trained: Trained) -> None:
     origin, prepared = bundle.manifest.provenance, trained.prepared
 
-    assert (prepared.recipe_sha256, "recipe.toml", 3) == (
+    assert (prepared.recipe_sha256, "recipe.toml", 4) == (
         origin.recipe_sha256,
         origin.recipe,
         origin.seed,

