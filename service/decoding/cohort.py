@@ -25,6 +25,7 @@ from service.decoding.request import DecodeRequest, FinishReason
 from service.decoding.scoring import Doubles, final_score, loosest_divisor, most_reward
 from service.decoding.sequence import Ended, Sequence
 from service.decoding.stepper import Floats, Ints, StepOutput
+from service.decoding.terms import fulfil
 
 _NO_ROWS = np.empty(0, np.int64)
 
@@ -33,17 +34,20 @@ class Kind(NamedTuple):
     """What searches must have in common to advance together.
 
     `width` is that of their beams, `guarded` whether they mind what may follow, `drawn` whether
-    their rows go their own ways (see `draw`; then the width is 1, however many they are).
+    their rows go their own ways (see `draw`; then the width is 1, however many they are),
+    `fulfilling` whether they have phrases to say (see `terms`).
     """
 
     width: int
     guarded: bool = False
     drawn: bool = False
+    fulfilling: bool = False
 
     @classmethod
     def of(cls, request: DecodeRequest) -> "Kind":
         """The kind of search that a request needs."""
-        return cls(request.beam, request.guarded, request.drawn)
+        fulfilling = bool(request.required_phrases)
+        return cls(request.beam, request.guarded, request.drawn, fulfilling)
 
 
 class Cohort:
@@ -76,6 +80,7 @@ class Cohort:
         self._coverage_RS: Doubles | None = None
         self._guards = Guards() if kind.guarded else None
         self._ways = Ways.nobody() if kind.drawn else None
+        self._fulfilling = kind.fulfilling
 
     @property
     def top_k(self) -> int:
@@ -88,11 +93,13 @@ class Cohort:
         may_stop = bool((self._lengths_C >= self._min_lengths_C).all())
         if self._ways is not None:
             return self._ways.depth + (not may_stop)
+        if self._guards is not None and self._fulfilling:
+            return self.width + 1 + self._guards.words  # eos may be among them too
         return candidates_needed(self.width, may_stop=may_stop)
 
     def probes(self) -> Ints | None:
-        """The token that each row must be told the log-probability of, if any must."""
-        return self._guards.probes() if self._guards else None
+        """The tokens that each row must be told the log-probability of, if any must."""
+        return self._guards.probes(self.searches_R) if self._guards else None
 
     def seat(self, sequences: Listed[Sequence], sources: Ints, parents: Ints) -> None:
         """Let searches begin: their sources' numbers, and the fresh row that each starts from."""
@@ -166,6 +173,8 @@ class Cohort:
         log_probs_RK, ids_RK = output.log_probs_RK[rows], output.ids_RK[rows]
         if self._guards is None and self._ways is None:
             return expand(front, rules, log_probs_RK, ids_RK)
+        if self._guards is not None and self._fulfilling:
+            return fulfil(front, rules, self._guards, output, rows)
         candidates = Candidates(log_probs_RK, ids_RK, log_probs_RK.astype(np.float64))
         if self._guards is not None:
             probed_RP = output.probe_log_probs_RP

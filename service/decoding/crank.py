@@ -185,12 +185,12 @@ class Crank:
 
 def _nothing_said(request: DecodeRequest) -> ParleyError:
     """Why there is not one hypothesis."""
-    for wish in ("forbidden_phrases", "no_repeat_ngram"):
+    for wish in ("required_phrases", "forbidden_phrases", "no_repeat_ngram"):
         if getattr(request, wish):
             return InvalidArgument(
                 wish,
-                f"leaves nothing to say before the minimum length of {request.min_length} tokens; "
-                "forbid less or lower the minimum",
+                "leaves nothing that could be said within the lengths asked for and with all that "
+                "is forbidden, required or never repeated; ask for less",
             )
     return StepFailed("the model gave no usable probabilities")
 

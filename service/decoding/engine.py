@@ -168,10 +168,12 @@ class Engine:
                     "coverage_penalty",
                     f"must be 0 for a model without attention, got {request.coverage_penalty}",
                 )
-        if request.target_prefix and not self._stepper.has_probes:
-            raise InvalidArgument(
-                "target_prefix", "this model cannot be asked for the probability of given tokens"
-            )
+        if not self._stepper.has_probes:
+            for field in ("target_prefix", "required_phrases"):
+                if getattr(request, field):
+                    raise InvalidArgument(
+                        field, "this model cannot be asked for the probability of given tokens"
+                    )
 
     def _check_alive(self) -> None:
         if self._failure is not None:

@@ -41,7 +41,8 @@ class Line:
     """What a row has said, and what follows from it. Values are shared, never changed.
 
     `inside` are places of forbidden phrases that have been begun; `banned` may not follow;
-    `pushed` lose by the repetition penalty; `forced`, if any, is all that may follow.
+    `pushed` lose by the repetition penalty; `forced`, if any, is all that may follow. `terms` tells
+    of each required phrase how much of it stands at the end, or all of it anywhere.
     """
 
     tokens: Tokens
@@ -49,6 +50,7 @@ class Line:
     banned: frozenset[int]
     pushed: frozenset[int]
     forced: int | None
+    terms: Tokens = ()
 
     @property
     def touched(self) -> int:
@@ -68,11 +70,16 @@ class Guard:
         for number, phrase in enumerate(self._phrases):
             for token, places in phrase.onward.get(0, {}).items():
                 self._begins.setdefault(token, []).extend((number, place) for place in places)
+        self._required = tuple(dict.fromkeys(request.required_phrases))
+        self._words = tuple(dict.fromkeys(t for phrase in self._required for t in phrase))
+        self._max_length = request.max_length
+        self._next: dict[tuple[Tokens, int], Tokens] = {}
+        self.terms_length = sum(map(len, self._required))
         self._never = frozenset(t for phrase in self._phrases for t in phrase.closing.get(0, ()))
 
     def fresh(self) -> Line:
         """A row that has said nothing."""
-        return self._line((), _NOWHERE)
+        return self._line((), _NOWHERE, (0,) * len(self._required))
 
     def after(self, line: Line, token: int) -> Line:
         """The row that goes on with `token`."""
@@ -83,19 +90,50 @@ class Guard:
                 places = self._phrases[number].onward.get(place, {}).get(token, ())
                 onward += [(number, there) for there in places]
             inside = frozenset(onward)
-        return self._line((*line.tokens, token), inside)
+        return self._line((*line.tokens, token), inside, self.said(line.terms, token))
 
-    def _line(self, tokens: Tokens, inside: frozenset[_Place]) -> Line:
+    def said(self, terms: Tokens, token: int) -> Tokens:
+        """How much of each required phrase is said after one more token."""
+        if (terms, token) not in self._next:
+            self._next[terms, token] = tuple(
+                there if there == len(phrase) else _reached(phrase, there, token)
+                for phrase, there in zip(self._required, terms, strict=True)
+            )
+        return self._next[terms, token]
+
+    def stage(self, terms: Tokens) -> int:
+        """How much is said in all: whole phrases, and the most of one that has been begun."""
+        return self.terms_length - self._missing(terms)
+
+    def in_time(self, line: Line, token: int) -> bool:
+        """Whether what is missing after `token` can still be said within the maximum length."""
+        missing = self._missing(self.said(line.terms, token))
+        return len(line.tokens) + 1 + missing <= self._max_length
+
+    def probes(self, line: Line) -> Tokens:
+        """The tokens that the model must be asked for, whatever their rank."""
+        return self._words if line.forced is None else (line.forced,)
+
+    def _missing(self, terms: Tokens) -> int:
+        """The tokens it takes to say the rest: the phrase that has been begun, then the others."""
+        missing = begun = 0
+        for phrase, there in zip(self._required, terms, strict=True):
+            if there < len(phrase):
+                missing += len(phrase)
+                begun = max(begun, there)
+        return missing - begun
+
+    def _line(self, tokens: Tokens, inside: frozenset[_Place], terms: Tokens) -> Line:
         if len(tokens) < len(self._prefix):
             forced = self._prefix[len(tokens)]
-            return Line(tokens, inside, _NOBODY, _NOBODY, forced)
+            return Line(tokens, inside, _NOBODY, _NOBODY, forced, terms)
         banned = self._never
         if inside:
             banned = banned.union(*(self._phrases[n].closing.get(p, ()) for n, p in inside))
         if self._ngram and len(tokens) >= self._ngram:
             banned = banned.union(_repeating(tokens, self._ngram))
         pushed = frozenset(tokens) if self.penalty != 1.0 else _NOBODY
-        return Line(tokens, inside, banned, pushed, None)
+        return Line(tokens, inside, banned, pushed, None, terms)
 
 
 class Guards:
@@ -132,11 +170,29 @@ class Guards:
         """How many candidates of a row, at most, may lose their rank at the next step."""
         return max((line.touched for line in self._lines_R), default=0)
 
-    def probes(self) -> Ints | None:
-        """The token forced upon each row (0: none), or `None` when none is."""
-        if all(line.forced is None for line in self._lines_R):
+    @property
+    def words(self) -> int:
+        """How many words of required phrases, at most, may stand among a row's candidates."""
+        return max((guard.terms_length for guard in self._guards_C), default=0)
+
+    def of_search(self, search: int) -> Guard:
+        """The guard of a search."""
+        return self._guards_C[search]
+
+    def line(self, row: int) -> Line:
+        """What a row has said."""
+        return self._lines_R[row]
+
+    def probes(self, searches_R: Ints) -> Ints | None:
+        """`probe_ids_RP` for the rows (filled up with 0), or `None` when there is none to ask."""
+        probes = [
+            self._guards_C[search].probes(line)
+            for search, line in zip(searches_R.tolist(), self._lines_R, strict=True)
+        ]
+        most = max(map(len, probes), default=0)
+        if most == 0:
             return None
-        return np.array([line.forced or 0 for line in self._lines_R], np.int64)
+        return np.array([each + (0,) * (most - len(each)) for each in probes], np.int64)
 
     def amend(
         self, searches_R: Ints, model: tuple[Floats, Ints], probed_R: Floats | None, depth: int
@@ -174,6 +230,12 @@ class Guards:
                 for column, token in enumerate(ids[row]):
                     if token in line.banned:
                         gains_RK[row, column] = -np.inf
+
+
+def _reached(phrase: Tokens, there: int, token: int) -> int:
+    """The longest beginning of `phrase` that ends with `token`, after one of length `there`."""
+    said = (*phrase[:there], token)
+    return next(n for n in range(len(said), -1, -1) if said[len(said) - n :] == phrase[:n])
 
 
 def _repeating(tokens: Tokens, ngram: int) -> set[int]:

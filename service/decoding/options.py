@@ -14,6 +14,8 @@ from service.decoding.request import MAX_BEAM, DecodeRequest, LengthNormalisatio
 from service.decoding.wishes import MAX_SEED, Phrase, Sampling, Tokens, check_range
 from service.errors import InvalidArgument
 
+REQUIRING_BEAM = 10
+
 _T = TypeVar("_T")
 
 
@@ -59,6 +61,7 @@ class DecodeOptions:
     no_repeat_ngram: int = 0
     forbidden_phrases: tuple[Phrase, ...] = ()
     target_prefix: Tokens = ()
+    required_phrases: tuple[Tokens, ...] = ()
     alternatives: bool = False
     sampling: SamplingOptions | None = None
 
@@ -81,7 +84,9 @@ class DecodeOptions:
         max_length = self._max_length(len(source), defaults, limits)
         # A recommended width never stands in the way of the n-best asked for.
         drawn = self.alternatives or self.sampling is not None
-        recommended = 1 if drawn else min(max(defaults.beam, self.n_best), MAX_BEAM)
+        # Phrases take places of their own in the beam, so it is as wide as the papers have it.
+        least = max(self.n_best, REQUIRING_BEAM if self.required_phrases else 1)
+        recommended = 1 if drawn else min(max(defaults.beam, least), MAX_BEAM)
         return DecodeRequest(
             source=tuple(source),
             beam=_or(self.beam, recommended),
@@ -99,6 +104,7 @@ class DecodeOptions:
             no_repeat_ngram=self.no_repeat_ngram,
             forbidden_phrases=self.forbidden_phrases,
             target_prefix=self.target_prefix,
+            required_phrases=self.required_phrases,
             alternatives=self.alternatives,
             sampling=None if self.sampling is None else self.sampling.resolve(),
         )
@@ -115,8 +121,9 @@ class DecodeOptions:
             raise InvalidArgument(
                 "max_length_ratio", f"must be above 0, got {self.max_length_ratio}"
             )
-        # A forced beginning leaves room for an end.
-        wanted = max(wanted, len(self.target_prefix) + 1)
+        # What must be said leaves room for an end.
+        needed = len(self.target_prefix) + sum(map(len, self.required_phrases))
+        wanted = max(wanted, needed + 1) if needed else wanted
         return min(limits.max_target_tokens, max(1, self.min_length, wanted))
 
 

@@ -28,6 +28,7 @@ MAX_PENALTY = 100.0
 MAX_REPETITION_PENALTY = 10.0
 MAX_NGRAM = 32
 MAX_PHRASES = 128
+MAX_REQUIRED_TOKENS = 64
 NORMALISATIONS: tuple[str, ...] = get_args(LengthNormalisation)
 
 
@@ -53,6 +54,8 @@ class DecodeRequest:
     ban applies to; after it no n-gram of length `no_repeat_ngram` (0: off) comes twice and no
     phrase of `forbidden_phrases` is spelt.
 
+    Every hypothesis says each of `required_phrases` somewhere, which takes a beam of 2 or more.
+
     With `sampling` there are `n_best` independent draws in place of a beam. With `alternatives`
     there are the `n_best` most probable next tokens after the prefix, each with its most probable
     (or drawn) continuation.
@@ -76,6 +79,7 @@ class DecodeRequest:
     no_repeat_ngram: int = 0
     forbidden_phrases: tuple[Phrase, ...] = ()
     target_prefix: Tokens = ()
+    required_phrases: tuple[Tokens, ...] = ()
     alternatives: bool = False
     sampling: Sampling | None = None
 
@@ -97,6 +101,7 @@ class DecodeRequest:
             or self.no_repeat_ngram
             or self.forbidden_phrases
             or self.target_prefix
+            or self.required_phrases
         )
 
     def __post_init__(self) -> None:
@@ -131,11 +136,33 @@ class DecodeRequest:
                 "forbidden_phrases",
                 f"must be at most {MAX_PHRASES}, got {len(self.forbidden_phrases)}",
             )
+        self._check_required()
         if len(self.target_prefix) >= self.max_length:
             raise InvalidArgument(
                 "target_prefix",
                 f"must be shorter than the maximum length of {self.max_length} tokens, "
                 f"got {len(self.target_prefix)}",
+            )
+
+    def _check_required(self) -> None:
+        if not self.required_phrases:
+            return
+        field = "required_phrases"
+        if self.drawn:
+            what = "sampling" if self.sampling else "alternatives"
+            raise InvalidArgument(field, f"need a beam; they cannot be combined with {what}")
+        if self.beam < 2:
+            raise InvalidArgument("beam", f"must be at least 2 with {field}, got {self.beam}")
+        if not all(self.required_phrases):
+            raise InvalidArgument(field, "must each have at least one token")
+        tokens = sum(map(len, self.required_phrases))
+        check_range(field, tokens, 1, MAX_REQUIRED_TOKENS, "tokens in all")
+        if tokens + len(self.target_prefix) > self.max_length:
+            raise InvalidArgument(
+                field,
+                f"have {tokens} tokens; after a prefix of {len(self.target_prefix)} there is room "
+                f"for {max(0, self.max_length - len(self.target_prefix))} (the maximum length is "
+                f"{self.max_length})",
             )
 
 

@@ -236,13 +236,15 @@ def _join(arrays: list[NDArray[Any]]) -> NDArray[Any]:
 
 
 def _probes(cohorts: list[Cohort]) -> Ints | None:
-    """One probe for each row, if anybody needs one."""
+    """The probes of all rows, filled up with 0 to the same number, if there are any."""
     probes = [c.probes() for c in cohorts]
-    if all(each is None for each in probes):
+    most = max((each.shape[1] for each in probes if each is not None), default=0)
+    if most == 0:
         return None
-    return _join(
-        [
-            np.zeros(len(c.tokens_R), np.int64) if each is None else each
-            for c, each in zip(cohorts, probes, strict=True)
-        ]
-    )[:, None]
+    ids_RP = np.zeros((sum(len(c.tokens_R) for c in cohorts), most), np.int64)
+    first_row = 0
+    for cohort, each in zip(cohorts, probes, strict=True):
+        if each is not None:
+            ids_RP[first_row : first_row + len(each), : each.shape[1]] = each
+        first_row += len(cohort.tokens_R)
+    return ids_RP

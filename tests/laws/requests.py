@@ -1,6 +1,7 @@
 """Requests of every kind, for laws that hold for all of them."""
 
 import dataclasses
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -28,6 +29,7 @@ def requests(draw: st.DrawFn, *, widths: st.SearchStrategy[int], longest: int) -
     )
 
 
+NEVER = st.just(False)
 SAMPLINGS = st.builds(
     Sampling,
     seed=st.integers(0, 2**63 - 1),
@@ -57,14 +59,17 @@ def wishful(
     *,
     vocabulary: int,
     drawn: st.SearchStrategy[bool],
+    required: st.SearchStrategy[bool] = NEVER,
 ) -> DecodeRequest:
     """A request with wishes: any of bans, penalties, rewards, a prefix, samples, alternatives.
+
+    With `required`, those that have a beam may have phrases to say, and then no bans.
 
     It may always end, for where everything is banned there would be nothing to say.
     """
     request = draw(plain)
     words = st.sampled_from([token for token in range(vocabulary) if token != EOS])
-    wishes: dict[str, object] = {
+    wishes: dict[str, Any] = {
         "min_length": 0,
         "repetition_penalty": draw(st.sampled_from([1.0, 1.0, 1.3, 4.0])),
         "no_repeat_ngram": draw(st.sampled_from([0, 0, 1, 2, 3])),
@@ -79,5 +84,17 @@ def wishful(
             "beam": 1,
             "alternatives": alternatives,
             "sampling": draw(SAMPLINGS | st.none() if alternatives else SAMPLINGS),
+        }
+    elif request.beam > 1 and draw(required):
+        room = request.max_length - len(wishes["target_prefix"])
+        terms = [
+            term
+            for term in draw(st.lists(st.lists(words, min_size=1, max_size=3), max_size=3))
+            if (room := room - len(term)) >= 0
+        ]
+        wishes |= {
+            "required_phrases": tuple(map(tuple, terms)),
+            "no_repeat_ngram": 0,
+            "forbidden_phrases": (),
         }
     return dataclasses.replace(request, **wishes)

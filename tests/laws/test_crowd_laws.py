@@ -14,7 +14,7 @@ from tests.laws.requests import SEEDS, requests, wishful
 from tests.support.decoding import ManualClock, arbitrary_stepper, decode_one, turn_until_done
 
 PLAIN = requests(widths=st.sampled_from([1, 1, 1, 2, 3, 5, 8]), longest=12)
-ANY = PLAIN | wishful(PLAIN, vocabulary=12, drawn=st.booleans())
+ANY = PLAIN | wishful(PLAIN, vocabulary=12, drawn=st.booleans(), required=st.booleans())
 CROWD = st.lists(ANY, min_size=1, max_size=12)
 LIMITS = st.builds(
     EngineLimits,

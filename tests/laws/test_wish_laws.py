@@ -22,10 +22,17 @@ from tests.support.decoding import (
     greedy,
     plain_beam,
     plain_draws,
+    plain_fulfilment,
     spellings,
 )
 
 BEAMS = wishful(requests(widths=st.integers(1, 6), longest=10), vocabulary=9, drawn=st.just(False))
+TERMS = wishful(
+    requests(widths=st.integers(2, 6), longest=10),
+    vocabulary=9,
+    drawn=st.just(False),
+    required=st.just(True),
+)
 DRAWS = wishful(requests(widths=st.integers(1, 5), longest=10), vocabulary=9, drawn=st.just(True))
 
 
@@ -82,7 +89,51 @@ def test_samples_and_alternatives_are_those_drawn_one_by_one(
     assert sorted(result.hypotheses, key=lambda h: -h.score) == list(result.hypotheses)
 
 
-@given(SEEDS, BEAMS | DRAWS)
+@given(SEEDS, TERMS, st.sampled_from([0.0, 2.0]))
+def test_required_phrases_are_searched_for_as_with_lists(
+    seed: int, request_: DecodeRequest, end: float
+) -> None:
+    script, attention = arbitrary_model(seed, 9, end), arbitrary_attention(seed)
+
+    result = decode_one(ScriptedStepper(script, attention=attention), request_)
+
+    expected = plain_fulfilment(script, attention, request_)
+    assert [tokens for _, tokens in expected] == [h.tokens for h in result.hypotheses]
+    assert [score for score, _ in expected] == pytest.approx([h.score for h in result.hypotheses])
+
+
+@given(
+    SEEDS,
+    wishful(
+        requests(widths=st.just(32), longest=4),
+        vocabulary=3,
+        drawn=st.just(False),
+        required=st.just(True),
+    ),
+)
+def test_a_beam_wide_enough_finds_the_best_of_all_that_says_what_is_required(
+    seed: int, request_: DecodeRequest
+) -> None:
+    script, attention = arbitrary_model(seed, vocabulary=3), arbitrary_attention(seed)
+
+    result = decode_one(ScriptedStepper(script, attention=attention), request_)
+
+    expected = every_hypothesis(script, attention, request_)[: request_.n_best]
+    assert [score for score, _ in expected] == pytest.approx([h.score for h in result.hypotheses])
+    assert [tokens for _, tokens in expected] == [h.tokens for h in result.hypotheses]
+
+
+@given(SEEDS, TERMS)
+def test_whatever_ends_has_said_every_required_phrase(seed: int, request_: DecodeRequest) -> None:
+    result = decode_one(ScriptedStepper(arbitrary_model(seed, vocabulary=9)), request_)
+
+    assert result.hypotheses
+    for tokens in (hypothesis.tokens for hypothesis in result.hypotheses):
+        for phrase in request_.required_phrases:
+            assert any(tokens[i:][: len(phrase)] == phrase for i in range(len(tokens)))
+
+
+@given(SEEDS, BEAMS | DRAWS | TERMS)
 def test_whatever_is_asked_the_model_is_quoted_truly(seed: int, request_: DecodeRequest) -> None:
     script, attention = arbitrary_model(seed, vocabulary=9), arbitrary_attention(seed)
 

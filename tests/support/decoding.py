@@ -145,7 +145,8 @@ def every_hypothesis(
             else:
                 yield from extend((*prefix, token), so_far, weights)
 
-    return sorted(extend((), [], []), key=lambda each: -each[0])
+    found = sorted(extend((), [], []), key=lambda each: -each[0])
+    return [(worth, tokens) for worth, tokens in found if stage(request, tokens)[1] == 0]
 
 
 def greedy(script: Script, request: DecodeRequest) -> Tokens:
@@ -165,11 +166,6 @@ def plain_beam(
     """Beam search over one sentence with lists: the engine's definition, without its arrays."""
     live: list[tuple[float, Tokens, list[float], list[np.ndarray]]] = [(0.0, (), [], [])]
     finished: list[tuple[float, Tokens]] = []
-    bound = {
-        "none": 1.0,
-        "average": float(request.max_length),
-        "gnmt": ((5 + request.max_length) / 6) ** request.length_penalty,
-    }[request.length_normalisation]
     for length in range(request.max_length):
         ranked = []
         for total, tokens, log_probs, seen in live:
@@ -188,10 +184,70 @@ def plain_beam(
         if length + 1 == request.max_length:
             finished += [(score(request, lps, ws), tokens) for _, tokens, lps, ws in live]
         finished = sorted(finished, key=lambda each: -each[0])[: request.n_best]
-        if len(finished) == request.n_best:
-            lengths = (length + 2, request.max_length)  # of the shortest completion, the longest
-            reward = max(request.token_reward * each for each in lengths)
-            live = [each for each in live if each[0] / bound > finished[-1][0] - reward]
+        live = [each for each in live if hopeful(request, finished, each[0], length)]
+    return finished
+
+
+def hopeful(
+    request: DecodeRequest, finished: list[tuple[float, Tokens]], total: float, length: int
+) -> bool:
+    """Whether a hypothesis that has just been given its token number `length` can still win."""
+    if len(finished) < request.n_best:
+        return True
+    bound = {
+        "none": 1.0,
+        "average": float(request.max_length),
+        "gnmt": ((5 + request.max_length) / 6) ** request.length_penalty,
+    }[request.length_normalisation]
+    lengths = (length + 2, request.max_length)  # of the shortest completion, the longest
+    reward = max(request.token_reward * each for each in lengths)
+    return total / bound > finished[-1][0] - reward
+
+
+def stage(request: DecodeRequest, said: Tokens) -> tuple[int, int]:
+    """How many tokens of the required phrases are said, and how many are missing."""
+    whole = missing = begun = 0
+    for phrase in set(request.required_phrases):
+        if any(said[i : i + len(phrase)] == phrase for i in range(len(said))):
+            whole += len(phrase)
+        else:
+            missing += len(phrase)
+            ends = [n for n in range(len(phrase)) if said[len(said) - n :] == phrase[:n]]
+            begun = max(begun, *ends, 0)
+    return whole + begun, missing - begun
+
+
+def plain_fulfilment(
+    script: Script, attention: Script, request: DecodeRequest
+) -> list[tuple[float, Tokens]]:
+    """Beam search that says the required phrases, with lists and the whole vocabulary."""
+    live: list[tuple[float, Tokens, list[float], list[np.ndarray]]] = [(0.0, (), [], [])]
+    finished: list[tuple[float, Tokens]] = []
+    for length in range(request.max_length):
+        stages: dict[int, list[tuple[float, Tokens, int, list[float], list[np.ndarray]]]] = {}
+        over, dealt = [], []
+        for total, tokens, gains, seen in live:
+            weights = [*seen, np.asarray(attention(request.source, tokens))]
+            for token, _, gain in permitted(script, request, tokens):
+                said, missing = stage(request, tokens if token == EOS else (*tokens, token))
+                if missing <= (0 if token == EOS else request.max_length - length - 1):
+                    each = (total + gain, tokens, token, [*gains, gain], weights)
+                    stages.setdefault(said, []).append(each)
+        for said, ranked in stages.items():
+            ranked.sort(key=lambda each: -each[0])
+            over += [each for each in ranked[: request.beam] if each[2] == EOS]
+            going_on = [each for each in ranked if each[2] != EOS]
+            dealt += [(turn, -said, each) for turn, each in enumerate(going_on)]
+        dealt.sort(key=lambda each: each[:2])
+        rows = [tokens for _, tokens, _, _ in live]
+        alive = [each for _, _, each in dealt[: request.beam]]
+        alive.sort(key=lambda each: (-each[0], rows.index(each[1]), each[2]))
+        live = [(total, (*said, token), lps, ws) for total, said, token, lps, ws in alive]
+        finished += [(score(request, lps, ws), tokens) for _, tokens, _, lps, ws in over]
+        if length + 1 == request.max_length:
+            finished += [(score(request, lps, ws), tokens) for _, tokens, lps, ws in live]
+        finished = sorted(finished, key=lambda each: -each[0])[: request.n_best]
+        live = [each for each in live if hopeful(request, finished, each[0], length)]
     return finished
 
 
