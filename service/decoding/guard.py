@@ -74,6 +74,7 @@ class Guard:
         self._words = tuple(dict.fromkeys(t for phrase in self._required for t in phrase))
         self._max_length = request.max_length
         self._next: dict[tuple[Tokens, int], Tokens] = {}
+        self._rest: dict[Tokens, int] = {}
         self.terms_length = sum(map(len, self._required))
         self._never = frozenset(t for phrase in self._phrases for t in phrase.closing.get(0, ()))
 
@@ -94,21 +95,21 @@ class Guard:
 
     def said(self, terms: Tokens, token: int) -> Tokens:
         """How much of each required phrase is said after one more token."""
-        if (terms, token) not in self._next:
-            self._next[terms, token] = tuple(
+        found = self._next.get((terms, token))
+        if found is None:
+            found = self._next[terms, token] = tuple(
                 there if there == len(phrase) else _reached(phrase, there, token)
                 for phrase, there in zip(self._required, terms, strict=True)
             )
-        return self._next[terms, token]
+        return found
 
     def stage(self, terms: Tokens) -> int:
         """How much is said in all: whole phrases, and the most of one that has been begun."""
         return self.terms_length - self._missing(terms)
 
-    def in_time(self, line: Line, token: int) -> bool:
-        """Whether what is missing after `token` can still be said within the maximum length."""
-        missing = self._missing(self.said(line.terms, token))
-        return len(line.tokens) + 1 + missing <= self._max_length
+    def in_time(self, line: Line, terms: Tokens) -> bool:
+        """Whether, once a line has come to `terms`, the rest fits into the maximum length."""
+        return len(line.tokens) + 1 + self._missing(terms) <= self._max_length
 
     def probes(self, line: Line) -> Tokens:
         """The tokens that the model must be asked for, whatever their rank."""
@@ -116,12 +117,17 @@ class Guard:
 
     def _missing(self, terms: Tokens) -> int:
         """The tokens it takes to say the rest: the phrase that has been begun, then the others."""
-        missing = begun = 0
-        for phrase, there in zip(self._required, terms, strict=True):
-            if there < len(phrase):
-                missing += len(phrase)
-                begun = max(begun, there)
-        return missing - begun
+        missing = self._rest.get(terms)
+        if missing is None:
+            open_terms = [
+                (len(phrase), there)
+                for phrase, there in zip(self._required, terms, strict=True)
+                if there < len(phrase)
+            ]
+            missing = sum(length for length, _ in open_terms)
+            missing -= max((there for _, there in open_terms), default=0)
+            self._rest[terms] = missing
+        return missing
 
     def _line(self, tokens: Tokens, inside: frozenset[_Place], terms: Tokens) -> Line:
         if len(tokens) < len(self._prefix):
