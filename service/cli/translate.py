@@ -45,7 +45,7 @@ examples:
   echo "Guten Tag!" | parley translate --n-best 4 --temperature 0.8 --top-p 0.9 --seed 7
 """
 
-_INDEX = re.compile(r"\[\d+\]$")
+_INDEX = re.compile(r"\[\d+\].*$")
 _CONTENT = re.compile(r"contents\[(\d+)\]")
 
 # Fields that are sent when their flag is given.
@@ -54,6 +54,7 @@ _PLAIN = (
     "n_best",
     "forbidden_phrases",
     "target_prefix",
+    "required_phrases",
     "alternatives",
     "no_repeat_ngram",
     "repetition_penalty",
@@ -71,6 +72,8 @@ _FLAGS = {
     "model": "--model",
     "forbidden_phrases": "--forbid",
     "target_prefix": "--prefix",
+    "required_phrases": "--require",
+    "terminology": "--term",
     "alternatives": "--alternatives",
     "no_repeat_ngram": "--no-repeat-ngram",
     "repetition_penalty": "--repetition-penalty",
@@ -129,6 +132,21 @@ def _add_wishes(parser: argparse.ArgumentParser) -> None:
         help="a phrase that must not be said; may be given several times",
     )
     wishes.add_argument(
+        "--term",
+        metavar="SOURCE=TARGET",
+        action="append",
+        type=_term,
+        dest="terminology",
+        help="how a term is to be translated; may be given several times",
+    )
+    wishes.add_argument(
+        "--require",
+        metavar="PHRASE",
+        action="append",
+        dest="required_phrases",
+        help="a phrase that must be said (lines of one sentence); may be given several times",
+    )
+    wishes.add_argument(
         "--prefix",
         metavar="TEXT",
         dest="target_prefix",
@@ -164,6 +182,13 @@ def _add_wishes(parser: argparse.ArgumentParser) -> None:
     sampling.add_argument(
         "--top-p", metavar="X", type=float, help="draw from the fewest with this probability"
     )
+
+
+def _term(text: str) -> tuple[str, str]:
+    source, equals, target = text.partition("=")
+    if not (source and equals and target):
+        raise argparse.ArgumentTypeError(f"{text!r} is not SOURCE=TARGET")
+    return source, target
 
 
 def run(args: argparse.Namespace) -> int:
@@ -232,6 +257,8 @@ def _options(args: argparse.Namespace) -> Options:
         "token_scores": args.json,
     }
     given = {name: getattr(args, name) for name in _PLAIN if getattr(args, name) is not None}
+    if args.terminology:
+        given["terminology"] = dict(args.terminology)
     sampling = {name: getattr(args, name) for name in _SAMPLING if getattr(args, name) is not None}
     if args.sample or sampling:
         given["sampling"] = sampling

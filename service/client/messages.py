@@ -64,6 +64,8 @@ class Options(TypedDict, total=False):
     no_repeat_ngram: int
     forbidden_phrases: Sequence[str]
     target_prefix: str
+    required_phrases: Sequence[str]
+    terminology: Mapping[str, str]
     alternatives: bool
     sampling: Sampling
 
@@ -119,7 +121,10 @@ def request(texts: Sequence[str], options: Mapping[str, object]) -> pb.Translate
 
 def _set(message: Message, name: str, value: Any) -> None:
     """Set a field of any kind: one value, several, or the fields of a message."""
-    if isinstance(value, Mapping):
+    if name == "terminology":
+        terms = [pb.Term(source=source, target=target) for source, target in value.items()]
+        getattr(message, name).extend(terms)
+    elif isinstance(value, Mapping):
         part = getattr(message, name)
         part.SetInParent()  # {} asks for it with every default
         for inner, each in value.items():

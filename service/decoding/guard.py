@@ -95,6 +95,8 @@ class Guard:
 
     def said(self, terms: Tokens, token: int) -> Tokens:
         """How much of each required phrase is said after one more token."""
+        if not terms:
+            return terms
         found = self._next.get((terms, token))
         if found is None:
             found = self._next[terms, token] = tuple(

@@ -17,7 +17,6 @@ from service.decoding.beam import Expansion, Front, Picks, Rules
 from service.decoding.guard import Guard, Guards, Line
 from service.decoding.stepper import StepOutput
 
-
 _NO_WORD = -1  # a token that is in no phrase
 
 # (total, row, token, log-probability): what may follow a row. Plain tuples, for there are many.

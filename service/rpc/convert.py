@@ -12,7 +12,7 @@ from service.rpc.limits import Limits
 from service.rpc.pb.parley.v1 import translation_pb2 as pb
 from service.rpc.ports import VersionStatus
 from service.rpc.selection import Languages, ModelRef, parse_languages, parse_model, serving
-from service.translation import TextHypothesis, TranslateOptions, Translation
+from service.translation import Term, TextHypothesis, TranslateOptions, Translation
 
 __all__ = [
     "Order",
@@ -120,6 +120,8 @@ def _options(options: pb.TranslateOptions) -> TranslateOptions:
         soft_alignments=options.soft_alignments,
         forbidden_phrases=tuple(options.forbidden_phrases),
         target_prefix=options.target_prefix,
+        required_phrases=tuple(options.required_phrases),
+        terminology=tuple(Term(each.source, each.target) for each in options.terminology),
         alternatives=options.alternatives,
         sampling=(
             SamplingOptions(**_set_fields(options.sampling, _SAMPLING_OPTIONS))

@@ -9,7 +9,7 @@ two ways to call the engine (awaited, or here and now) are thin shells around th
 import asyncio
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
@@ -19,7 +19,7 @@ from service.decoding import DecodeOptions, DecodeRequest, DecodeResult
 from service.errors import InvalidArgument
 from service.translation.assembly import Part, assemble
 from service.translation.options import TranslateOptions
-from service.translation.phrases import Speller
+from service.translation.phrases import Glossary, Speller
 from service.translation.result import Translation
 from service.translation.segments import Segments, split
 from service.translation.window import Window, outcome
@@ -119,9 +119,15 @@ class Translator:
             fits=fits,
         )
         _check_single(segments, options)
-        requests = tuple(
-            self._request(encoded[each], decoding, options.deadline) for each in segments.sentences
-        )
+        glossary = Glossary(options.terminology, self._speller, manifest.source_language)
+        always = self._speller.all_required("required_phrases", options.required_phrases)
+
+        def request(sentence: str) -> DecodeRequest | None:
+            required = tuple(dict.fromkeys((*always, *glossary.required(sentence))))
+            asked = replace(decoding, required_phrases=required) if required else decoding
+            return self._request(encoded[sentence], asked, options.deadline)
+
+        requests = tuple(map(request, segments.sentences))
         return _Prepared(segments, requests)
 
     def _check_model(self, options: TranslateOptions) -> None:
@@ -133,12 +139,19 @@ class Translator:
                     raise InvalidArgument(
                         field, f"needs attention, which model '{manifest.name}' does not have"
                     )
-        if options.target_prefix and not any(each.name == PROBES for each in decoder.inputs):
-            raise InvalidArgument(
-                "target_prefix",
-                f"needs a model that can be asked for given tokens (input {PROBES}), "
-                f"which '{manifest.name}' cannot; export it again",
-            )
+        if not any(each.name == PROBES for each in decoder.inputs):
+            for field in ("target_prefix", "required_phrases", "terminology"):
+                if getattr(options, field):
+                    raise InvalidArgument(
+                        field,
+                        f"needs a model that can be asked for given tokens (input {PROBES}), "
+                        f"which '{manifest.name}' cannot; export it again",
+                    )
+        for field in ("required_phrases", "terminology"):
+            if getattr(options, field) and (options.alternatives or options.sampling):
+                raise InvalidArgument(
+                    field, "needs a beam, which neither samples nor alternatives have"
+                )
 
     def _request(
         self, ids: Sequence[int], options: DecodeOptions, deadline: float | None
@@ -180,7 +193,7 @@ class Translator:
 def _check_single(segments: Segments, options: TranslateOptions) -> None:
     """Refuse what has a meaning for one sentence only when there are several."""
     sentences = len(segments.sentences)
-    for field in ("target_prefix", "alternatives"):
+    for field in ("target_prefix", "required_phrases", "alternatives"):
         if sentences > 1 and getattr(options, field):
             raise InvalidArgument(
                 field,

@@ -69,6 +69,7 @@ def crowd(exported: Candidate) -> list[DecodeRequest]:
                 **(drawn if number % 2 else {}),
                 source=tuple(some_sources(1, len(plain.source), seed=50 + number)[0].tolist()),
                 min_length=0,
+                **({"required_phrases": ((9, 8),)} if plain.beam > 2 and number % 2 == 0 else {}),
                 no_repeat_ngram=2,
                 repetition_penalty=1.2,
                 target_prefix=plain.source[:1] * (number % 3 > 0),

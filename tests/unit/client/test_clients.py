@@ -125,11 +125,19 @@ def test_options_go_where_the_proto_has_them():
 def test_options_of_several_parts_go_where_the_proto_has_them():
     message = request(
         ["a"],
-        {"forbidden_phrases": ["b", "c"], "sampling": {"seed": 7, "top_p": 0.5}},
+        {
+            "forbidden_phrases": ["b", "c"],
+            "terminology": {"d": "e"},
+            "sampling": {"seed": 7, "top_p": 0.5},
+        },
     )
 
     assert (
-        pb.TranslateOptions(forbidden_phrases=["b", "c"], sampling=pb.Sampling(seed=7, top_p=0.5))
+        pb.TranslateOptions(
+            forbidden_phrases=["b", "c"],
+            terminology=[pb.Term(source="d", target="e")],
+            sampling=pb.Sampling(seed=7, top_p=0.5),
+        )
         == message.options
     )
     assert request(["a"], {"sampling": {}}).options.HasField("sampling")

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from service.bundle.manifest import DecodeDefaults, Limits
-from service.decoding import DecodeOptions, DecodeRequest, Phrase, SamplingOptions
+from service.decoding import DecodeOptions, DecodeRequest, Phrase, Sampling, SamplingOptions
 from service.errors import InvalidArgument
 
 DEFAULTS = DecodeDefaults(
@@ -124,6 +124,39 @@ def test_samples_and_alternatives_need_a_row_each_and_no_beam(options: DecodeOpt
     assert (1, 3) == (request.beam, request.rows)
     with pytest.raises(InvalidArgument, match="must be 1 with"):
         dataclasses.replace(options, beam=3).resolve(SOURCE, DEFAULTS, LIMITS)
+
+
+@pytest.mark.parametrize(
+    ("options", "field", "message"),
+    [
+        ({"beam": 1}, "beam", "at least 2 with required_phrases, got 1"),
+        ({"sampling": Sampling(seed=1), "beam": 1}, "required_phrases", "need a beam"),
+        ({"required_phrases": ((5,), ())}, "required_phrases", "at least one token"),
+        ({"required_phrases": ((5,) * 65,)}, "required_phrases", "between 1 and 64"),
+        (
+            {"target_prefix": (5,) * 4, "required_phrases": ((5,) * 7,)},
+            "required_phrases",
+            "have 7 tokens; after a prefix of 4 there is room for 6 (the maximum length is 10)",
+        ),
+    ],
+)
+def test_phrases_that_cannot_be_said_are_refused(
+    options: dict[str, object], field: str, message: str
+) -> None:
+    asked = {"source": SOURCE, "max_length": 10, "beam": 4, "required_phrases": ((5, 6),)} | options
+
+    with pytest.raises(InvalidArgument) as caught:
+        DecodeRequest(**asked)  # type: ignore[arg-type]
+
+    assert field == caught.value.field
+    assert message in caught.value.message
+
+
+def test_required_phrases_widen_the_recommended_beam_and_leave_room_for_an_end() -> None:
+    options = DecodeOptions(required_phrases=((5,) * 12,), target_prefix=(6,))
+    request = options.resolve(SOURCE, DEFAULTS, LIMITS)
+
+    assert (10, 14) == (request.beam, request.max_length)
 
 
 def test_without_a_seed_every_request_has_its_own() -> None:

@@ -10,7 +10,7 @@ from service.rpc import convert
 from service.rpc.limits import Limits
 from service.rpc.pb.parley.v1 import translation_pb2 as pb
 from service.rpc.selection import Languages, ModelRef
-from service.translation import TranslateOptions
+from service.translation import Term, TranslateOptions
 from tests.unit.rpc.fakes import FakeVersion, translation
 from tests.unit.translation.fakes import manifest
 
@@ -43,6 +43,8 @@ def test_what_is_set_is_kept_even_if_it_is_zero():
         no_repeat_ngram=0,
         forbidden_phrases=["a", "b"],
         target_prefix="c",
+        required_phrases=["d"],
+        terminology=[pb.Term(source="e", target="f")],
         alternatives=True,
         sampling=pb.Sampling(seed=0, top_p=0.0),
     )
@@ -65,6 +67,8 @@ def test_what_is_set_is_kept_even_if_it_is_zero():
             no_repeat_ngram=0,
             forbidden_phrases=("a", "b"),
             target_prefix="c",
+            required_phrases=("d",),
+            terminology=(Term("e", "f"),),
             alternatives=True,
             sampling=SamplingOptions(seed=0, top_p=0.0),
         )

@@ -9,7 +9,8 @@ import sentencepiece
 
 from service.bundle import Tokenizer, TokenizerSpec, load_tokenizer
 from service.errors import InvalidArgument
-from service.translation.phrases import Speller
+from service.translation import Term
+from service.translation.phrases import Glossary, Speller
 from tests.support.decoding import spellings
 from tests.unit.translation.fakes import frozen, manifest
 
@@ -100,6 +101,45 @@ def test_phrases_beyond_a_limit_are_named(phrases: list[str], field: str, messag
 
     assert field == caught.value.field
     assert message in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("terms", "field", "message"),
+    [
+        ([Term("a", "b"), Term(" ", "b")], "terminology[1].source", "is empty"),
+        ([Term("a", " ")], "terminology[0].target", "is empty"),
+        ([Term("a", "漢")], "terminology[0].target", "does not know"),
+        ([Term("x" * 201, "b")], "terminology[0].source", "has 201 characters"),
+        ([Term("a", "b")] * 129, "terminology", "at most 128, got 129"),
+    ],
+)
+def test_terms_beyond_a_limit_are_named(terms: list[Term], field: str, message: str) -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        Glossary(terms, of_characters(), "de")
+
+    assert field == caught.value.field
+    assert message in caught.value.message
+
+
+def test_terms_are_found_as_whole_words_in_the_case_they_have() -> None:
+    encode = frozen().tokenizer.encode
+    terms = [Term("Bahn", "rail"), Term("Bahn-Hof", "yard"), Term("C++", "c")]
+    glossary = Glossary(terms, of_characters(), "de")
+
+    assert () == glossary.required("Bahnhof, bahn und Autobahn")
+    assert (tuple(encode("rail")),) == glossary.required("Die Bahn.")
+    assert (tuple(encode("rail")), tuple(encode("yard"))) == glossary.required("(Bahn-Hof)")
+    assert (tuple(encode("c")),) == glossary.required("in C++!")
+
+
+def test_terms_are_found_anywhere_where_words_have_no_spaces() -> None:
+    glossary = Glossary([Term("北", "n")], of_characters(), "zh")
+
+    assert 1 == len(glossary.required("东北人"))
+
+
+def test_what_is_required_is_spelt_as_it_would_be_alone() -> None:
+    assert tuple(tokenizer().encode("the cat")) == of_pieces().required("f", " the cat ")
 
 
 def test_a_prefix_ends_with_its_last_word() -> None:

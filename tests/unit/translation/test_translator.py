@@ -15,7 +15,7 @@ from service.decoding import (
     SamplingOptions,
 )
 from service.errors import InvalidArgument, Overloaded
-from service.translation import TranslateOptions, Translation, Translator
+from service.translation import Term, TranslateOptions, Translation, Translator
 from tests.unit.translation.fakes import (
     FakeEngine,
     FakeModel,
@@ -279,18 +279,24 @@ def test_wishes_reach_the_engine_in_tokens():
     assert Sampling(seed=5, temperature=0.5, top_k=9, top_p=0.9) == request.sampling
 
 
-@pytest.mark.parametrize("options", [{"target_prefix": "J"}, {"alternatives": True}])
+@pytest.mark.parametrize(
+    "options", [{"target_prefix": "J"}, {"required_phrases": ("J",)}, {"alternatives": True}]
+)
 def test_what_is_for_one_sentence_is_refused_for_several(options):
     with pytest.raises(InvalidArgument, match="for a single sentence; the text has 2"):
         translate("Ja. Nein.", model=probed(), **options)
     translate("Ja. Nein.", model=probed(), split_sentences=False, **options)
 
 
-def test_a_prefix_needs_a_model_that_can_be_asked_for_tokens():
+@pytest.mark.parametrize(
+    "options",
+    [{"target_prefix": "J"}, {"required_phrases": ("J",)}, {"terminology": (Term("J", "j"),)}],
+)
+def test_given_words_need_a_model_that_can_be_asked_for_tokens(options):
     with pytest.raises(InvalidArgument, match="which 'reverse' cannot") as caught:
-        translate("Ja", target_prefix="J")
+        translate("Ja", **options)
 
-    assert "target_prefix" == caught.value.field
+    assert set(options) == {caught.value.field}
 
 
 def test_soft_alignments_tell_where_their_sentence_begins_among_the_pieces():
@@ -306,3 +312,37 @@ def test_soft_alignments_tell_where_their_sentence_begins_among_the_pieces():
     assert ("J", "a", ".", "</s>", "E", "i", ".", "</s>") == translation.source_pieces
     assert [0, 0, 0, 0, 4, 4, 4, 0] == [each.attention_start for each in tokens]
     assert [4, 4, 4, 0, 4, 4, 4, 0] == [len(each.attention) for each in tokens]
+
+
+def test_a_term_is_required_where_its_sentence_has_it():
+    engine = FakeEngine()
+    translate("Ein Haus. Ein Hof.", engine, model=probed(), terminology=(Term("Haus", "home"),))
+    house, yard = engine.requests
+
+    assert (tuple(frozen().tokenizer.encode("home")),) == house.required_phrases
+    assert (10, ()) == (house.beam, yard.required_phrases)
+
+
+def test_what_is_required_twice_is_required_once():
+    engine = FakeEngine()
+    translate(
+        "Haus",
+        engine,
+        model=probed(),
+        required_phrases=("home", "a"),
+        terminology=(Term("Haus", "home"),),
+    )
+    (request,) = engine.requests
+
+    assert tuple(tuple(frozen().tokenizer.encode(each)) for each in ("home", "a")) == (
+        request.required_phrases
+    )
+
+
+@pytest.mark.parametrize("options", [{"alternatives": True}, {"sampling": SamplingOptions()}])
+@pytest.mark.parametrize("wish", [{"required_phrases": ("a",)}, {"terminology": (Term("x", "y"),)}])
+def test_what_is_required_needs_a_beam(options, wish):
+    with pytest.raises(InvalidArgument, match="needs a beam") as caught:
+        translate("Ja", model=probed(), **options, **wish)
+
+    assert set(wish) == {caught.value.field}
