@@ -85,12 +85,15 @@ class Cohort:
     @property
     def top_k(self) -> int:
         """Candidates per row that this cohort needs at the next step."""
-        return self._depth + (self._guards.margin if self._guards else 0)
+        depth = self._depth
+        return depth if self._guards is None else depth + self._guards.margin
 
     @property
     def _depth(self) -> int:
         """The same, once those that may not follow are out."""
         may_stop = bool((self._lengths_C >= self._min_lengths_C).all())
+        if self._guards is None and self._ways is None:
+            return candidates_needed(self.width, may_stop=may_stop)
         if self._ways is not None:
             return self._ways.depth + (not may_stop)
         if self._guards is not None and self._fulfilling:
@@ -227,7 +230,11 @@ class Cohort:
         self.log_probs_R = survivors.log_probs_N
         self._totals_R = survivors.totals_N
         self.searches_R = survivors.searches_N
-        self._go_on_guarded(survivors)
+        if self._guards is not None:
+            tokens = survivors.tokens_N.tolist()
+            parents_N = survivors.parents_N
+            parents = range(len(tokens)) if parents_N is None else parents_N.tolist()
+            self._guards.go_on(survivors.searches_N.tolist(), parents, tokens)
         if survivors.parents_N is None:
             return []  # every row of a greedy cohort went on in place: nobody left
         self.parents_R = self._first_row + survivors.parents_N
@@ -242,14 +249,6 @@ class Cohort:
         over = [self.sequences[c] for c in np.flatnonzero(~alive_C).tolist()]
         self._keep_searches(alive_C)
         return over
-
-    def _go_on_guarded(self, survivors: Picks) -> None:
-        if self._guards is None:
-            return
-        tokens = survivors.tokens_N.tolist()
-        parents_N = survivors.parents_N
-        parents = range(len(tokens)) if parents_N is None else parents_N.tolist()
-        self._guards.go_on(survivors.searches_N.tolist(), parents, tokens)
 
     def _keep_searches(self, keep_C: Mask) -> None:
         self.searches_R = (np.cumsum(keep_C) - 1)[self.searches_R]

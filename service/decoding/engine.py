@@ -168,12 +168,9 @@ class Engine:
                     "coverage_penalty",
                     f"must be 0 for a model without attention, got {request.coverage_penalty}",
                 )
-        if not self._stepper.has_probes:
-            for field in ("target_prefix", "required_phrases"):
-                if getattr(request, field):
-                    raise InvalidArgument(
-                        field, "this model cannot be asked for the probability of given tokens"
-                    )
+        if request.probing and not self._stepper.has_probes:
+            field = "target_prefix" if request.target_prefix else "required_phrases"
+            raise InvalidArgument(field, "this model cannot be asked for given tokens")
 
     def _check_alive(self) -> None:
         if self._failure is not None:

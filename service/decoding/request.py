@@ -100,9 +100,13 @@ class DecodeRequest:
             self.repetition_penalty != 1.0
             or self.no_repeat_ngram
             or self.forbidden_phrases
-            or self.target_prefix
-            or self.required_phrases
+            or self.probing
         )
+
+    @property
+    def probing(self) -> bool:
+        """Whether the model is asked for given tokens."""
+        return bool(self.target_prefix or self.required_phrases)
 
     def __post_init__(self) -> None:
         if not self.source:
