@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from service.bundle.errors import BundleError
 from service.bundle.graphs import (
     ATTENTION,
+    PROBES,
     SLOT_OF,
     SLOTS,
     SOURCE,
@@ -21,7 +22,6 @@ from service.bundle.graphs import (
     TOP_IDS,
     TOP_K,
     TOP_LOG_PROBS,
-    PROBES,
     GraphSpec,
 )
 from service.bundle.manifest import Manifest

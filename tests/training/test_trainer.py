@@ -339,7 +339,7 @@ def test_half_precision_trains_too(runs: Runs) -> None:
 
 
 def test_a_run_that_diverges_says_so_and_keeps_its_last_checkpoint(runs: Runs) -> None:
-    with pytest.raises(Diverged, match="lower optim.rate"):
+    with pytest.raises(Diverged, match="lower optim"):
         runs.train("one", optim={"rate": 3e38, "warmup_steps": 0})
 
 
