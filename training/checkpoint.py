@@ -59,6 +59,7 @@ class Progress:
     seconds: float = 0.0  # of training, over all its pieces
     best_score: float | None = None
     best_step: int = 0
+    evaluated_step: int = 0  # the last step whose weights were scored
     evaluations_since_best: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
 
@@ -77,6 +78,7 @@ def load_weights(path: Path, model: nn.Module) -> dict[str, Any]:
     Raises:
         CheckpointError: nothing is there, or it belongs to another architecture.
     """
+    recover(path)
     try:
         load_model(model, str(path / "model.safetensors"))
         return dict(json.loads((path / "facts.json").read_text()))
@@ -119,6 +121,7 @@ def load_training(
     Raises:
         CheckpointError: damaged, or made by another recipe.
     """
+    recover(path)
     if not (path / "progress.json").exists():
         return None
     try:

@@ -41,7 +41,7 @@ def main(argv: list[str] | None = None) -> int:
     from training.data.corpus import CorpusError
     from training.export import ExportError, ParityError
     from training.runtime import prepare_process
-    from training.trainer import Interrupted
+    from training.trainer import Diverged, Interrupted
 
     prepare_process()
     command: Callable[[argparse.Namespace], None] = args.command
@@ -53,6 +53,7 @@ def main(argv: list[str] | None = None) -> int:
         BundleError,
         CheckpointError,
         CorpusError,
+        Diverged,
         ExportError,
         Interrupted,
         OSError,

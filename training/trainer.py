@@ -20,7 +20,7 @@ import torch
 from torch import nn
 
 from service.bundle import SpecialIds
-from training.checkpoint import Progress, load_training, recover, save_training, save_weights
+from training.checkpoint import Progress, load_training, save_training, save_weights
 from training.config import Recipe
 from training.data.batches import Batch, BatchSampler
 from training.layers import drop_words
@@ -30,7 +30,11 @@ from training.optim import MovingAverage, Schedule, make_optimizer
 from training.reporting import Reporter
 from training.runtime import choose_device, choose_precision, seed_everything
 
-__all__ = ["Interrupted", "Trainer", "TrainingPlan"]
+__all__ = ["Diverged", "Interrupted", "Trainer", "TrainingPlan"]
+
+
+class Diverged(RuntimeError):
+    """The loss is no number any more; the weights were not touched by it."""
 
 
 class Interrupted(RuntimeError):
@@ -75,12 +79,11 @@ class Trainer:
             Where the run ended; the best weights are in ``<run>/checkpoints/best``.
 
         Raises:
-            Interrupted: SIGINT or SIGTERM came; the checkpoint was written.
+            Diverged: the loss or its gradient is not finite.
+        Interrupted: SIGINT or SIGTERM came; the checkpoint was written.
             CheckpointError: there is one, but it is damaged or of another recipe.
         """
         seed_everything(self.plan.recipe.seed)
-        recover(self.checkpoints / "last")
-        recover(self.checkpoints / "best")
         known = load_training(
             self.checkpoints / "last",
             self.model,
@@ -134,7 +137,7 @@ class Trainer:
                     break
             else:
                 progress.epoch, progress.batch = progress.epoch + 1, 0
-        if progress.best_step == 0:
+        if progress.evaluated_step < progress.step:
             self._evaluate(reporter)
         self._save()
 
@@ -161,6 +164,11 @@ class Trainer:
             )
         loss.backward()
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
+        if not norm.isfinite():
+            raise Diverged(
+                f"step {progress.step}: the loss is {loss.item()}, its gradient {norm.item()}; "
+                "lower optim.rate, or warm up longer; the last checkpoint is untouched"
+            )
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.average.update(self.model, progress.step)
@@ -176,6 +184,7 @@ class Trainer:
             "minutes": progress.seconds / 60,
         }
         progress.history.append(facts)
+        progress.evaluated_step = progress.step
         if progress.best_score is None or score > progress.best_score:
             progress.best_score, progress.best_step = score, progress.step
             progress.evaluations_since_best = 0

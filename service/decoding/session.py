@@ -29,6 +29,7 @@ from service.bundle.manifest import Manifest
 from service.bundle.reader import Bundle
 from service.decoding.admission import padded
 from service.decoding.memories import Memories
+from service.decoding.processor import products_may_saturate
 from service.decoding.request import Tokens
 from service.decoding.stepper import Ints, StepInput, StepOutput
 
@@ -202,9 +203,10 @@ def _open(graph: bytes, threads: int) -> ort.InferenceSession:
     # Spinning burns most of a core at a few requests a second, for a tenth of a millisecond.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
-    # Where two 8-bit products are added in 16 bits (AVX2 without VNNI) they may saturate: there the
-    # weights are converted to a form that cannot, and the goldens hold on old processors too.
-    options.add_session_config_entry("session.x64quantprecision", "1")
+    if products_may_saturate():
+        # The weights are converted to a form that cannot, at some cost: goldens hold on old
+        # processors too.
+        options.add_session_config_entry("session.x64quantprecision", "1")
     options.log_severity_level = 3
     return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 

@@ -18,7 +18,7 @@ from training.checkpoint import CheckpointError, Progress, load_weights
 from training.config import Recipe
 from training.data.batches import BatchSampler, Example
 from training.models import Seq2Seq, make_model
-from training.trainer import Interrupted, Trainer, TrainingPlan
+from training.trainer import Diverged, Interrupted, Trainer, TrainingPlan
 
 EPOCHS, BATCHES = 3, 8  # the corpus below makes 8 batches
 
@@ -336,3 +336,14 @@ def test_half_precision_trains_too(runs: Runs) -> None:
 
     assert BATCHES == progress.step
     assert all(bool(p.isfinite().all()) for p in model.parameters())
+
+
+def test_a_run_that_diverges_says_so_and_keeps_its_last_checkpoint(runs: Runs) -> None:
+    with pytest.raises(Diverged, match="lower optim"):
+        runs.train("one", optim={"rate": 3e38, "warmup_steps": 0})
+
+
+def test_the_last_steps_are_scored_even_off_the_beat_of_evaluations(runs: Runs) -> None:
+    progress = runs.train("one", training={"evaluations_per_epoch": 5})
+
+    assert progress.step == progress.evaluated_step

@@ -102,8 +102,7 @@ class StaticInt8:
     def _activation(self, graph: GraphBuilder, place: str) -> tuple[str, str]:
         seen = self._ranges[place]
         # Where a processor without VNNI adds two products in 16 bits they may saturate; onnxruntime
-        # then converts the weights on request (session.x64quantprecision), so the full 8 bits can
-        # be used here.
+        # converts the weights there (the session asks for it), so the full 8 bits can be used.
         scale = max(seen.high - seen.low, 1e-6) / 255
         zero = int(np.clip(round(-seen.low / scale), 0, 255))
         return graph.constant(np.array(scale, np.float32), "scale"), graph.constant(

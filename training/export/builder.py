@@ -7,7 +7,8 @@ weights are shared with nothing else. Parity with torch is checked on every expo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,22 +28,21 @@ Shape = Sequence[str | int]
 class GraphBuilder:
     """Collects nodes in the order in which they are computed.
 
-    A child (``subgraph``) is the body of a loop: it sees all values of its parent, and its
-    constants live in the outermost graph, where onnxruntime packs them once.
+    A child (``subgraph``) is the body of a loop. It keeps its own constants: onnxruntime rewrites a
+    product for the processor it is on only where it sees the weights in the same graph.
     """
 
-    def __init__(self, parent: GraphBuilder | None = None) -> None:
-        self._root: GraphBuilder = parent._root if parent else self
+    def __init__(self, names: Iterator[int] | None = None) -> None:
+        self._names = names or itertools.count(1)
         self._nodes: list[onnx.NodeProto] = []
         self._inputs: list[onnx.ValueInfoProto] = []
         self._outputs: list[onnx.ValueInfoProto] = []
-        if parent is None:
-            self._constants: dict[tuple[str, tuple[int, ...], bytes], str] = {}
-            self._initializers: list[onnx.TensorProto] = []
-            self._count = 0
+        self._constants: dict[tuple[str, tuple[int, ...], bytes], str] = {}
+        self._initializers: list[onnx.TensorProto] = []
 
     def subgraph(self) -> GraphBuilder:
-        return GraphBuilder(self)
+        """An empty body, whose names differ from all names here."""
+        return GraphBuilder(self._names)
 
     def input(self, name: str, dtype: str, shape: Shape) -> str:
         """Declare an input of the graph, or of the loop's body."""
@@ -58,11 +58,10 @@ class GraphBuilder:
         """The name of a constant; equal ones are stored once."""
         array = np.ascontiguousarray(array)
         key = (str(array.dtype), array.shape, array.tobytes())
-        root = self._root
-        if key not in root._constants:
-            root._constants[key] = self.fresh(hint)
-            root._initializers.append(numpy_helper.from_array(array, root._constants[key]))
-        return root._constants[key]
+        if key not in self._constants:
+            self._constants[key] = self.fresh(hint)
+            self._initializers.append(numpy_helper.from_array(array, self._constants[key]))
+        return self._constants[key]
 
     def ints(self, *values: int) -> str:
         """A constant int64 vector."""
@@ -82,12 +81,11 @@ class GraphBuilder:
 
     def fresh(self, hint: str) -> str:
         """A name that nothing else has, in this graph or a body of it."""
-        self._root._count += 1
-        return f"{hint}_{self._root._count}"
+        return f"{hint}_{next(self._names)}"
 
     def body(self, name: str) -> onnx.GraphProto:
-        """This subgraph, as the attribute of a loop."""
-        return helper.make_graph(self._nodes, name, self._inputs, self._outputs)
+        """This graph by itself, as the attribute of a loop."""
+        return helper.make_graph(self._nodes, name, self._inputs, self._outputs, self._initializers)
 
     def model(self, name: str) -> bytes:
         """The finished, checked model, serialised.
@@ -95,12 +93,9 @@ class GraphBuilder:
         Raises:
             onnx.checker.ValidationError: the graph is not well formed.
         """
-        graph = helper.make_graph(
-            self._nodes, name, self._inputs, self._outputs, self._initializers
-        )
         opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid(CONTRIB, _CONTRIB_OPSET)]
         model = helper.make_model(
-            graph, opset_imports=opsets, ir_version=_IR_VERSION, producer_name="parley"
+            self.body(name), opset_imports=opsets, ir_version=_IR_VERSION, producer_name="parley"
         )
         onnx.checker.check_model(model)
         return bytes(model.SerializeToString())

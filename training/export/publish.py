@@ -229,10 +229,9 @@ def _provenance(prepared: Prepared, trained_minutes: float) -> Provenance:
 
 def _spread(prepared: Prepared, count: int) -> list[str]:
     """Development sources of all lengths: every n-th when sorted by length."""
-    sources = sorted(
-        {entry.source for entry in prepared.dev if len(entry.source) <= _MAX_GOLDEN_CHARACTERS},
-        key=lambda source: (len(source), source),
-    )
+    every = sorted((entry.source for entry in prepared.dev), key=lambda s: (len(s), s))
+    # Short ones where there are any: a server decodes them all at every start.
+    sources = [source for source in every if len(source) <= _MAX_GOLDEN_CHARACTERS] or every
     places = np.linspace(0, len(sources) - 1, num=min(count, len(sources)))
     return [sources[round(place)] for place in places]
 
