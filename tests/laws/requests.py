@@ -65,12 +65,11 @@ def wishful(
 
     With `required`, those that have a beam may have phrases to say, and then no bans.
 
-    It may always end, for where everything is banned there would be nothing to say.
+    With bans it may always end, for where everything is banned there would be nothing to say.
     """
     request = draw(plain)
     words = st.sampled_from([token for token in range(vocabulary) if token != EOS])
     wishes: dict[str, Any] = {
-        "min_length": 0,
         "repetition_penalty": draw(st.sampled_from([1.0, 1.0, 1.3, 4.0])),
         "no_repeat_ngram": draw(st.sampled_from([0, 0, 1, 2, 3])),
         "forbidden_phrases": tuple(draw(st.lists(phrases(words), max_size=4))),
@@ -97,4 +96,6 @@ def wishful(
             "no_repeat_ngram": 0,
             "forbidden_phrases": (),
         }
+    if wishes["no_repeat_ngram"] or wishes["forbidden_phrases"]:
+        wishes["min_length"] = 0
     return dataclasses.replace(request, **wishes)
