@@ -15,6 +15,7 @@ from service.client.messages import (
     CallFailed,
     Model,
     Options,
+    Sampling,
     TranslationResult,
     as_dict,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "Client",
     "Model",
     "Options",
+    "Sampling",
     "TranslationResult",
     "as_dict",
 ]

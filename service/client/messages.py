@@ -16,6 +16,7 @@ __all__ = [
     "CallFailed",
     "Model",
     "Options",
+    "Sampling",
     "TranslationResult",
     "as_dict",
     "channel_options",
@@ -29,6 +30,15 @@ Model = pb.Model
 TranslationResult = pb.TranslationResult
 
 _DETAILS_KEY = "grpc-status-details-bin"
+
+
+class Sampling(TypedDict, total=False):
+    """How to draw tokens; the meaning of each is told in proto/parley/v1."""
+
+    seed: int
+    temperature: float
+    top_k: int
+    top_p: float
 
 
 class Options(TypedDict, total=False):
@@ -48,6 +58,16 @@ class Options(TypedDict, total=False):
     token_scores: bool
     alignments: bool
     split_sentences: bool
+    soft_alignments: bool
+    token_reward: float
+    repetition_penalty: float
+    no_repeat_ngram: int
+    forbidden_phrases: Sequence[str]
+    target_prefix: str
+    required_phrases: Sequence[str]
+    terminology: Mapping[str, str]
+    alternatives: bool
+    sampling: Sampling
 
 
 class CallFailed(ParleyError):
@@ -92,12 +112,27 @@ def request(texts: Sequence[str], options: Mapping[str, object]) -> pb.Translate
             )
     message = pb.TranslateRequest(contents=texts)
     for name, value in options.items():
-        target = message if name in outer else message.options
         try:
-            setattr(target, name, _enum(value) if name == "length_normalisation" else value)
-        except ValueError as error:
+            _set(message if name in outer else message.options, name, value)
+        except (ValueError, UnicodeError) as error:
             raise CallFailed(str(error), code="INVALID_ARGUMENT", field=name) from None
     return message
+
+
+def _set(message: Message, name: str, value: Any) -> None:
+    """Set a field of any kind: one value, several, or the fields of a message."""
+    if name == "terminology":
+        terms = [pb.Term(source=source, target=target) for source, target in value.items()]
+        getattr(message, name).extend(terms)
+    elif isinstance(value, Mapping):
+        part = getattr(message, name)
+        part.SetInParent()  # {} asks for it with every default
+        for inner, each in value.items():
+            setattr(part, inner, each)
+    elif isinstance(value, Sequence) and not isinstance(value, str):
+        getattr(message, name).extend(value)
+    else:
+        setattr(message, name, _enum(value) if name == "length_normalisation" else value)
 
 
 def _enum(value: object) -> object:

@@ -7,9 +7,10 @@ of onnxruntime) is not imported here, so that search can be used and tested with
 
 from service.decoding.admission import EngineLimits
 from service.decoding.engine import Engine, StepReport
+from service.decoding.options import DecodeOptions, SamplingOptions
 from service.decoding.request import (
     MAX_BEAM,
-    DecodeOptions,
+    MAX_PHRASES,
     DecodeRequest,
     DecodeResult,
     FinishReason,
@@ -18,9 +19,11 @@ from service.decoding.request import (
     Tokens,
 )
 from service.decoding.stepper import StepFailed, StepInput, StepOutput, Stepper
+from service.decoding.wishes import Phrase, Sampling
 
 __all__ = [
     "MAX_BEAM",
+    "MAX_PHRASES",
     "DecodeOptions",
     "DecodeRequest",
     "DecodeResult",
@@ -29,6 +32,9 @@ __all__ = [
     "FinishReason",
     "Hypothesis",
     "LengthNormalisation",
+    "Phrase",
+    "Sampling",
+    "SamplingOptions",
     "StepFailed",
     "StepInput",
     "StepOutput",

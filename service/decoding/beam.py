@@ -11,9 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from service.decoding.scoring import Doubles
 from service.decoding.stepper import Floats, Ints
 
-Doubles = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 
@@ -67,8 +67,17 @@ def candidates_needed(width: int, *, may_stop: bool = True) -> int:
     return 1 if may_stop else 2
 
 
-def expand(front: Front, rules: Rules, log_probs_RK: Floats, ids_RK: Ints) -> Expansion:
+def expand(
+    front: Front,
+    rules: Rules,
+    log_probs_RK: Floats,
+    ids_RK: Ints,
+    gains_RK: Doubles | None = None,
+) -> Expansion:
     """Advance every search by one token.
+
+    `gains_RK` is what candidates add to the total, where that is not their log-probability; they
+    must be sorted by it.
 
     The best 2 x width candidates of a search are ranked by summed log-probability; ties go to the
     earlier row, then to the candidate listed first (the lower id). Those that end within the first
@@ -77,9 +86,10 @@ def expand(front: Front, rules: Rules, log_probs_RK: Floats, ids_RK: Ints) -> Ex
     of their search. Candidates of no finite probability never count.
     """
     if front.width == 1:
-        return _expand_greedy(front, rules, log_probs_RK, ids_RK)
+        return _expand_greedy(front, rules, log_probs_RK, ids_RK, gains_RK)
     width = front.width
-    best_CN, rows_CN, columns_CN = _rank(front, rules, log_probs_RK, ids_RK)
+    ranked_by = log_probs_RK if gains_RK is None else gains_RK
+    best_CN, rows_CN, columns_CN = _rank(front, rules, ranked_by, ids_RK)
     possible_CN = best_CN > -np.inf
     ends_CN = ids_RK[rows_CN, columns_CN] == rules.eos_id
     ends_CN &= possible_CN
@@ -104,12 +114,12 @@ def expand(front: Front, rules: Rules, log_probs_RK: Floats, ids_RK: Ints) -> Ex
 
 
 def _rank(
-    front: Front, rules: Rules, log_probs_RK: Floats, ids_RK: Ints
+    front: Front, rules: Rules, gains_RK: Floats | Doubles, ids_RK: Ints
 ) -> tuple[Doubles, Ints, Ints]:
     """The best 2 x width candidates of each search, best first: totals, rows and columns."""
     searches, width = len(rules.last_C), front.width
-    depth = min(candidates_needed(width), log_probs_RK.shape[1])
-    totals_RK = front.totals_R[:, None] + log_probs_RK[:, :depth]
+    depth = min(candidates_needed(width), gains_RK.shape[1])
+    totals_RK = front.totals_R[:, None] + gains_RK[:, :depth]
     if not rules.may_stop_C.all():
         held_R = ~rules.may_stop_C[front.searches_R]
         totals_RK[(ids_RK[:, :depth] == rules.eos_id) & held_R[:, None]] = -np.inf
@@ -132,27 +142,34 @@ def _rank(
     return best_CN, rows_CN, columns_CN
 
 
-def _expand_greedy(front: Front, rules: Rules, log_probs_RK: Floats, ids_RK: Ints) -> Expansion:
+def _expand_greedy(
+    front: Front, rules: Rules, log_probs_RK: Floats, ids_RK: Ints, gains_RK: Doubles | None
+) -> Expansion:
     """The same for width 1, where row and search are one and there is nothing to rank."""
     tokens_C, log_probs_C = ids_RK[:, 0], log_probs_RK[:, 0]
+    gains_C = log_probs_C if gains_RK is None else gains_RK[:, 0]
     if not rules.may_stop_C.all() and ids_RK.shape[1] > 1:
         second_C = ~rules.may_stop_C & (tokens_C == rules.eos_id)
         tokens_C = np.where(second_C, ids_RK[:, 1], tokens_C)
         log_probs_C = np.where(second_C, log_probs_RK[:, 1], log_probs_C)
-    totals_C = front.totals_R + log_probs_C
+        gains_C = log_probs_C
+        if gains_RK is not None:
+            gains_C = np.where(second_C, gains_RK[:, 1], gains_RK[:, 0])
+    totals_C = front.totals_R + gains_C
     possible_C = totals_C > -np.inf
     ends_C = (tokens_C == rules.eos_id) | rules.last_C
     goes_on_C = possible_C & ~ends_C
     everything = Picks(front.searches_R, None, tokens_C, log_probs_C, totals_C)
     if goes_on_C.all():
-        return Expansion(everything, _take(everything, np.empty(0, np.int64)))
+        return Expansion(everything, take(everything, np.empty(0, np.int64)))
     return Expansion(
-        _take(everything, np.flatnonzero(goes_on_C)),
-        _take(everything, np.flatnonzero(possible_C & ends_C)),
+        take(everything, np.flatnonzero(goes_on_C)),
+        take(everything, np.flatnonzero(possible_C & ends_C)),
     )
 
 
-def _take(picks: Picks, chosen_N: Ints) -> Picks:
+def take(picks: Picks, chosen_N: Ints) -> Picks:
+    """These picks alone."""
     parents_N = chosen_N if picks.parents_N is None else picks.parents_N[chosen_N]
     return Picks(
         picks.searches_N[chosen_N],
@@ -172,4 +189,4 @@ def prune(survivors: Picks, ceiling_C: Doubles, floor_C: Doubles) -> Picks:
     """
     bounds_N = survivors.totals_N / ceiling_C[survivors.searches_N]
     hopeful_N = bounds_N > floor_C[survivors.searches_N]
-    return survivors if hopeful_N.all() else _take(survivors, np.flatnonzero(hopeful_N))
+    return survivors if hopeful_N.all() else take(survivors, np.flatnonzero(hopeful_N))

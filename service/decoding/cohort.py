@@ -1,13 +1,16 @@
-"""The seated searches of one width, as arrays: a few operations a step, whoever comes or goes.
+"""The seated searches of one kind, as arrays: a few operations a step, whoever comes or goes.
 
 Legend: C searches, R rows. Arrays by row are replaced, never written into: the trail and the
 stepper may keep what they were given.
 """
 
+from collections.abc import Sequence as Listed
+from typing import NamedTuple
+
 import numpy as np
 
 from service.decoding.beam import (
-    Doubles,
+    Expansion,
     Front,
     Mask,
     Picks,
@@ -16,22 +19,45 @@ from service.decoding.beam import (
     expand,
     prune,
 )
-from service.decoding.request import FinishReason
-from service.decoding.scoring import final_score, loosest_divisor
+from service.decoding.draw import Ways, draw
+from service.decoding.guard import Candidates, Guards
+from service.decoding.request import DecodeRequest, FinishReason
+from service.decoding.scoring import Doubles, final_score, loosest_divisor, most_reward
 from service.decoding.sequence import Ended, Sequence
 from service.decoding.stepper import Floats, Ints, StepOutput
+from service.decoding.terms import fulfil
 
 _NO_ROWS = np.empty(0, np.int64)
 
 
+class Kind(NamedTuple):
+    """What searches must have in common to advance together.
+
+    `width` is that of their beams, `guarded` whether they mind what may follow, `drawn` whether
+    their rows go their own ways (see `draw`; then the width is 1, however many they are),
+    `fulfilling` whether they have phrases to say (see `terms`).
+    """
+
+    width: int
+    guarded: bool = False
+    drawn: bool = False
+    fulfilling: bool = False
+
+    @classmethod
+    def of(cls, request: DecodeRequest) -> "Kind":
+        """The kind of search that a request needs."""
+        fulfilling = bool(request.required_phrases)
+        return cls(request.beam, request.guarded, request.drawn, fulfilling)
+
+
 class Cohort:
-    """Searches of one width between two steps.
+    """Searches of one kind between two steps.
 
     `parents_R` are rows of the last step (`None`: each row stays where it was).
     """
 
-    def __init__(self, width: int, bos_id: int, eos_id: int) -> None:
-        self.width = width
+    def __init__(self, kind: Kind, bos_id: int, eos_id: int) -> None:
+        self.width = kind.width
         self.sequences: list[Sequence] = []
         self._bos_id = bos_id
         self._eos_id = eos_id
@@ -43,6 +69,7 @@ class Cohort:
         self._max_lengths_C: Ints = _NO_ROWS
         self._ceiling_C: Doubles = np.empty(0)
         self._floor_C: Doubles = np.empty(0)
+        self._rewards_C: Doubles = np.empty(0)
 
         self.tokens_R: Ints = _NO_ROWS
         self.parents_R: Ints | None = None
@@ -51,17 +78,39 @@ class Cohort:
         self._totals_R: Doubles = np.empty(0)
         # Attention that each source position has had so far; held only while somebody asks for it.
         self._coverage_RS: Doubles | None = None
+        self._guards = Guards() if kind.guarded else None
+        self._ways = Ways.nobody() if kind.drawn else None
+        self._fulfilling = kind.fulfilling
 
     @property
     def top_k(self) -> int:
         """Candidates per row that this cohort needs at the next step."""
+        depth = self._depth
+        return depth if self._guards is None else depth + self._guards.margin
+
+    @property
+    def _depth(self) -> int:
+        """The same, once those that may not follow are out."""
         may_stop = bool((self._lengths_C >= self._min_lengths_C).all())
+        if self._guards is None and self._ways is None:
+            return candidates_needed(self.width, may_stop=may_stop)
+        if self._ways is not None:
+            return self._ways.depth + (not may_stop)
+        if self._guards is not None and self._fulfilling:
+            return self.width + 1 + self._guards.words  # eos may be among them too
         return candidates_needed(self.width, may_stop=may_stop)
 
-    def seat(self, sequences: list[Sequence], sources: Ints, parents: Ints) -> None:
-        """Let searches begin: their sources' numbers, and the fresh rows that they start from."""
+    def probes(self) -> Ints | None:
+        """The tokens that each row must be told the log-probability of, if any must."""
+        return self._guards.probes(self.searches_R) if self._guards else None
+
+    def seat(self, sequences: Listed[Sequence], sources: Ints, parents: Ints) -> None:
+        """Let searches begin: their sources' numbers, and the fresh row that each starts from."""
         old, new = len(self.sequences), len(sequences)
         requests = [s.request for s in sequences]
+        # A beam grows from one row. Rows that go their own ways set out from the same fresh row.
+        copies = [r.rows if r.drawn else 1 for r in requests]
+        rows = sum(copies)
         self.sequences += sequences
         self.sources_C = np.append(self.sources_C, sources)
         self._lengths_C = np.append(self._lengths_C, np.zeros(new, np.int64))
@@ -69,13 +118,19 @@ class Cohort:
         self._max_lengths_C = np.append(self._max_lengths_C, [r.max_length for r in requests])
         self._ceiling_C = np.append(self._ceiling_C, [loosest_divisor(r) for r in requests])
         self._floor_C = np.append(self._floor_C, np.full(new, -np.inf))
+        self._rewards_C = np.append(self._rewards_C, [r.token_reward for r in requests])
 
-        self.parents_R = np.append(self.explicit_parents(), parents)
-        self.tokens_R = np.append(self.tokens_R, np.full(new, self._bos_id))
-        self.searches_R = np.append(self.searches_R, np.arange(old, old + new))
-        self.log_probs_R = np.append(self.log_probs_R, np.zeros(new, np.float32))
-        self._totals_R = np.append(self._totals_R, np.zeros(new))
-        self._cover(rows=new, wanted=any(r.coverage_penalty for r in requests))
+        self.parents_R = np.append(self.explicit_parents(), np.repeat(parents, copies))
+        self.tokens_R = np.append(self.tokens_R, np.full(rows, self._bos_id))
+        self.searches_R = np.append(self.searches_R, np.repeat(np.arange(old, old + new), copies))
+        self.log_probs_R = np.append(self.log_probs_R, np.zeros(rows, np.float32))
+        self._totals_R = np.append(self._totals_R, np.zeros(rows))
+        self._cover(rows=rows, wanted=any(r.coverage_penalty for r in requests))
+        if self._guards is not None:
+            self._guards.seat(requests, copies)
+        if self._ways is not None:
+            for request in requests:
+                self._ways = self._ways.beside(Ways.of(request))
 
     def unseat(self, keep_C: Mask) -> None:
         """Take searches out, with their rows."""
@@ -87,6 +142,10 @@ class Cohort:
         self._totals_R = self._totals_R[keep_R]
         if self._coverage_RS is not None:
             self._coverage_RS = self._coverage_RS[keep_R]
+        if self._ways is not None:
+            self._ways = self._ways.keep(keep_R)
+        if self._guards is not None:
+            self._guards.keep_rows(np.flatnonzero(keep_R).tolist())
         self._keep_searches(keep_C)
 
     def planned(self, first_row: int) -> None:
@@ -102,16 +161,38 @@ class Cohort:
             may_stop_C=self._lengths_C >= self._min_lengths_C,
             last_C=self._lengths_C + 1 >= self._max_lengths_C,
         )
-        front = Front(width=self.width, totals_R=self._totals_R, searches_R=self.searches_R)
-        survivors, finished = expand(front, rules, output.log_probs_RK[rows], output.ids_RK[rows])
+        survivors, finished = self._expand(rules, output, rows)
         self._lengths_C = self._lengths_C + 1
         if self._coverage_RS is not None and output.attention_RS is not None:
             self._coverage_RS = _add(self._coverage_RS, output.attention_RS[rows])
         if len(finished.tokens_N):
             self._finish(finished, step)
         if self.width > 1:
-            survivors = prune(survivors, self._ceiling_C, self._floor_C)
+            survivors = prune(survivors, self._ceiling_C, self._within_reach())
         return self._go_on(survivors)
+
+    def _expand(self, rules: Rules, output: StepOutput, rows: slice) -> Expansion:
+        front = Front(width=self.width, totals_R=self._totals_R, searches_R=self.searches_R)
+        log_probs_RK, ids_RK = output.log_probs_RK[rows], output.ids_RK[rows]
+        if self._guards is None and self._ways is None:
+            return expand(front, rules, log_probs_RK, ids_RK)
+        if self._guards is not None and self._fulfilling:
+            return fulfil(front, rules, self._guards, output, rows)
+        candidates = Candidates(log_probs_RK, ids_RK, log_probs_RK.astype(np.float64))
+        if self._guards is not None:
+            probed_RP = output.probe_log_probs_RP
+            probed_R = None if probed_RP is None else probed_RP[rows, 0]
+            model = log_probs_RK, ids_RK
+            candidates = self._guards.amend(self.searches_R, model, probed_R, self._depth)
+        if self._ways is not None:
+            return draw(front, rules, candidates, self._ways, self._lengths_C[self.searches_R])
+        return expand(front, rules, *candidates)
+
+    def _within_reach(self) -> Doubles:
+        """The score, rewards aside, that a search's live hypotheses must be able to pass."""
+        if not self._rewards_C.any():
+            return self._floor_C
+        return self._floor_C - most_reward(self._rewards_C, self._lengths_C, self._max_lengths_C)
 
     def _finish(self, finished: Picks, step: int) -> None:
         parents_N = finished.parents_N
@@ -149,11 +230,18 @@ class Cohort:
         self.log_probs_R = survivors.log_probs_N
         self._totals_R = survivors.totals_N
         self.searches_R = survivors.searches_N
+        if self._guards is not None:
+            tokens = survivors.tokens_N.tolist()
+            parents_N = survivors.parents_N
+            parents = range(len(tokens)) if parents_N is None else parents_N.tolist()
+            self._guards.go_on(survivors.searches_N.tolist(), parents, tokens)
         if survivors.parents_N is None:
             return []  # every row of a greedy cohort went on in place: nobody left
         self.parents_R = self._first_row + survivors.parents_N
         if self._coverage_RS is not None:
             self._coverage_RS = self._coverage_RS[survivors.parents_N]
+        if self._ways is not None:
+            self._ways = self._ways.keep(survivors.parents_N)
         alive_C = np.zeros(len(self.sequences), np.bool_)
         alive_C[survivors.searches_N] = True
         if alive_C.all():
@@ -173,6 +261,9 @@ class Cohort:
         self._max_lengths_C = self._max_lengths_C[keep_C]
         self._ceiling_C = self._ceiling_C[keep_C]
         self._floor_C = self._floor_C[keep_C]
+        self._rewards_C = self._rewards_C[keep_C]
+        if self._guards is not None:
+            self._guards.keep_searches(np.flatnonzero(keep_C).tolist())
 
     def explicit_parents(self) -> Ints:
         """`parents_R`, spelt out."""

@@ -13,7 +13,7 @@ from service.decoding.request import DecodeRequest
 from service.decoding.scheduler import Admission, Scheduler
 from service.decoding.sequence import Sequence
 from service.decoding.stepper import StepFailed, StepInput, Stepper
-from service.errors import DeadlineExceeded, ParleyError
+from service.errors import DeadlineExceeded, InvalidArgument, ParleyError
 
 _log = logging.getLogger(__name__)
 
@@ -179,9 +179,20 @@ class Crank:
             if sequence.hypotheses:
                 outcome.finished.append(sequence)
             else:
-                no_numbers = StepFailed("the model gave no usable probabilities")
-                outcome.failed.append((sequence, no_numbers))
+                outcome.failed.append((sequence, _nothing_said(sequence.request)))
         return stepped
+
+
+def _nothing_said(request: DecodeRequest) -> ParleyError:
+    """Why there is not one hypothesis."""
+    for wish in ("required_phrases", "forbidden_phrases", "no_repeat_ngram"):
+        if getattr(request, wish):
+            return InvalidArgument(
+                wish,
+                "leaves nothing that could be said within the lengths asked for and with all that "
+                "is forbidden, required or never repeated; ask for less",
+            )
+    return StepFailed("the model gave no usable probabilities")
 
 
 def _failed(message: str, cause: Exception) -> StepFailed:

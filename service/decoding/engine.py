@@ -149,9 +149,10 @@ class Engine:
 
     def _check_possible(self, request: DecodeRequest) -> None:
         limits = self._limits
-        if request.beam > limits.max_rows:
+        if request.rows > limits.max_rows:
+            field = "n_best" if request.drawn else "beam"
             raise InvalidArgument(
-                "beam", f"must be at most {limits.max_rows} here, got {request.beam}"
+                field, f"must be at most {limits.max_rows} here, got {request.rows}"
             )
         positions = padded(len(request.source), self._stepper.position_multiple)
         if positions > limits.max_positions:
@@ -159,13 +160,17 @@ class Engine:
                 "source", f"must pad to at most {limits.max_positions} positions, got {positions}"
             )
         if not self._stepper.has_attention:
-            if request.alignments:
-                raise InvalidArgument("alignments", "this model has no attention to align by")
+            for field in ("alignments", "soft_alignments"):
+                if getattr(request, field):
+                    raise InvalidArgument(field, "this model has no attention to align by")
             if request.coverage_penalty:
                 raise InvalidArgument(
                     "coverage_penalty",
                     f"must be 0 for a model without attention, got {request.coverage_penalty}",
                 )
+        if request.probing and not self._stepper.has_probes:
+            field = "target_prefix" if request.target_prefix else "required_phrases"
+            raise InvalidArgument(field, "this model cannot be asked for given tokens")
 
     def _check_alive(self) -> None:
         if self._failure is not None:
@@ -175,7 +180,7 @@ class Engine:
 
     def _check_room(self, request: DecodeRequest, now: float) -> None:
         self._check_alive()
-        rows_ahead = self._queued_rows + self._reserved_rows + request.beam
+        rows_ahead = self._queued_rows + self._reserved_rows + request.rows
         expected = self._crank.wait_seconds(rows_ahead)
         if self._queued >= self._limits.max_queue:
             raise Overloaded(
@@ -194,7 +199,7 @@ class Engine:
         self._futures[key] = future
         self._inbox.append(self._crank.sequence(key, request, now))
         self._queued += 1
-        self._queued_rows += request.beam
+        self._queued_rows += request.rows
         self._changed.notify_all()
         future.add_done_callback(lambda f: self._note_cancel(key) if f.cancelled() else None)
         return future

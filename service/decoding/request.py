@@ -1,27 +1,35 @@
 """What is asked of the engine and what it answers: frozen values, legal by construction.
 
-`DecodeOptions` is what a caller may ask (anything left `None` takes the bundle's default).
-`DecodeOptions.resolve` turns it, once and at the door, into a `DecodeRequest`, which cannot
-be built with illegal values: nothing below the door checks again.
+A `DecodeRequest` cannot be built with illegal values: nothing below the door checks again.
 """
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal, TypeVar, get_args
+from typing import Literal, get_args
 
-from service.bundle.manifest import DecodeDefaults, Limits
+from service.decoding.wishes import Phrase, Sampling, Tokens, check_range
 from service.errors import InvalidArgument
 
-Tokens = tuple[int, ...]
+__all__ = [
+    "MAX_BEAM",
+    "MAX_PHRASES",
+    "DecodeRequest",
+    "DecodeResult",
+    "FinishReason",
+    "Hypothesis",
+    "LengthNormalisation",
+    "Tokens",
+]
+
 LengthNormalisation = Literal["none", "average", "gnmt"]
 
 MAX_BEAM = 32
 MAX_PENALTY = 100.0
+MAX_REPETITION_PENALTY = 10.0
+MAX_NGRAM = 32
+MAX_PHRASES = 128
+MAX_REQUIRED_TOKENS = 64
 NORMALISATIONS: tuple[str, ...] = get_args(LengthNormalisation)
-
-_T = TypeVar("_T")
 
 
 class FinishReason(StrEnum):
@@ -40,6 +48,18 @@ class DecodeRequest:
     `FinishReason.LENGTH`, so the search takes at most `max_length` steps. `deadline` is in seconds
     of the engine's clock (`time.monotonic` unless it was given another).
 
+    `token_reward` is added to the score for every symbol. Log-probabilities of tokens that a
+    hypothesis already has are multiplied by `repetition_penalty`, in the search and the score.
+    Every hypothesis begins with `target_prefix`, whose tokens count like any other, and which no
+    ban applies to; after it no n-gram of length `no_repeat_ngram` (0: off) comes twice and no
+    phrase of `forbidden_phrases` is spelt.
+
+    Every hypothesis says each of `required_phrases` somewhere, which takes a beam of 2 or more.
+
+    With `sampling` there are `n_best` independent draws in place of a beam. With `alternatives`
+    there are the `n_best` most probable next tokens after the prefix, each with its most probable
+    (or drawn) continuation.
+
     Raises `InvalidArgument` naming the field, the limit and the value.
     """
 
@@ -53,86 +73,101 @@ class DecodeRequest:
     coverage_penalty: float = 0.0
     deadline: float | None = None
     alignments: bool = False
+    soft_alignments: bool = False
+    token_reward: float = 0.0
+    repetition_penalty: float = 1.0
+    no_repeat_ngram: int = 0
+    forbidden_phrases: tuple[Phrase, ...] = ()
+    target_prefix: Tokens = ()
+    required_phrases: tuple[Tokens, ...] = ()
+    alternatives: bool = False
+    sampling: Sampling | None = None
+
+    @property
+    def drawn(self) -> bool:
+        """Whether its hypotheses are decoded independently of each other: they are no beam."""
+        return self.alternatives or self.sampling is not None
+
+    @property
+    def rows(self) -> int:
+        """The rows that it may need at once."""
+        return self.n_best if self.drawn else self.beam
+
+    @property
+    def guarded(self) -> bool:
+        """Whether not every token may follow, or not at the model's own price."""
+        return bool(
+            self.repetition_penalty != 1.0
+            or self.no_repeat_ngram
+            or self.forbidden_phrases
+            or self.probing
+        )
+
+    @property
+    def probing(self) -> bool:
+        """Whether the model is asked for given tokens."""
+        return bool(self.target_prefix or self.required_phrases)
 
     def __post_init__(self) -> None:
         if not self.source:
             raise InvalidArgument("source", "must hold at least the end-of-sentence token")
-        _check_range("beam", self.beam, 1, MAX_BEAM)
-        _check_range("n_best", self.n_best, 1, self.beam, "the beam width")
-        _check_range("length_penalty", self.length_penalty, 0.0, MAX_PENALTY)
-        _check_range("coverage_penalty", self.coverage_penalty, 0.0, MAX_PENALTY)
+        check_range("beam", self.beam, 1, MAX_BEAM)
+        if self.drawn:
+            what = "sampling" if self.sampling else "alternatives"
+            if self.beam != 1:
+                raise InvalidArgument("beam", f"must be 1 with {what}, got {self.beam}")
+            check_range("n_best", self.n_best, 1, MAX_BEAM)
+        else:
+            check_range("n_best", self.n_best, 1, self.beam, "the beam width")
+        check_range("length_penalty", self.length_penalty, 0.0, MAX_PENALTY)
+        check_range("coverage_penalty", self.coverage_penalty, 0.0, MAX_PENALTY)
         if self.max_length < 1:
             raise InvalidArgument("max_length", f"must be at least 1, got {self.max_length}")
-        _check_range("min_length", self.min_length, 0, self.max_length, "the maximum length")
+        check_range("min_length", self.min_length, 0, self.max_length, "the maximum length")
+        self._check_wishes()
         if self.length_normalisation not in NORMALISATIONS:
             raise InvalidArgument(
                 "length_normalisation",
                 f"must be one of {', '.join(NORMALISATIONS)}; got {self.length_normalisation!r}",
             )
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DecodeOptions:
-    """How a caller wants a sentence decoded; `None` means as the bundle recommends.
-
-    `max_length` wins over `max_length_ratio` (target tokens per source token).
-    """
-
-    beam: int | None = None
-    n_best: int = 1
-    length_normalisation: LengthNormalisation | None = None
-    length_penalty: float | None = None
-    coverage_penalty: float | None = None
-    min_length: int = 0
-    max_length: int | None = None
-    max_length_ratio: float | None = None
-    alignments: bool = False
-
-    def resolve(
-        self,
-        source: Sequence[int],
-        defaults: DecodeDefaults,
-        limits: Limits,
-        *,
-        deadline: float | None = None,
-    ) -> DecodeRequest:
-        """The request for `source` (ids, ending with eos) under a bundle's defaults and limits.
-
-        Raises `InvalidArgument` when the source or an option is beyond a limit.
-        """
-        if len(source) > limits.max_source_tokens:
+    def _check_wishes(self) -> None:
+        check_range("token_reward", self.token_reward, -MAX_PENALTY, MAX_PENALTY)
+        check_range("repetition_penalty", self.repetition_penalty, 1.0, MAX_REPETITION_PENALTY)
+        check_range("no_repeat_ngram", self.no_repeat_ngram, 0, MAX_NGRAM)
+        if len(self.forbidden_phrases) > MAX_PHRASES:
             raise InvalidArgument(
-                "source", f"must have at most {limits.max_source_tokens} tokens, got {len(source)}"
+                "forbidden_phrases",
+                f"must be at most {MAX_PHRASES}, got {len(self.forbidden_phrases)}",
             )
-        max_length = self._max_length(len(source), defaults, limits)
-        # A recommended width never stands in the way of the n-best asked for.
-        recommended = min(max(defaults.beam, self.n_best), MAX_BEAM)
-        return DecodeRequest(
-            source=tuple(source),
-            beam=_or(self.beam, recommended),
-            n_best=self.n_best,
-            length_normalisation=_or(self.length_normalisation, defaults.length_normalisation),
-            length_penalty=_or(self.length_penalty, defaults.length_penalty),
-            coverage_penalty=_or(self.coverage_penalty, defaults.coverage_penalty),
-            min_length=self.min_length,
-            max_length=max_length,
-            deadline=deadline,
-            alignments=self.alignments,
-        )
-
-    def _max_length(self, source_tokens: int, defaults: DecodeDefaults, limits: Limits) -> int:
-        if self.max_length is not None:
-            _check_range("max_length", self.max_length, 1, limits.max_target_tokens)
-            return self.max_length
-        if self.max_length_ratio is None:
-            wanted = defaults.max_length(source_tokens, limits)
-        elif math.isfinite(self.max_length_ratio) and self.max_length_ratio > 0:
-            wanted = math.ceil(self.max_length_ratio * source_tokens) + defaults.max_length_offset
-        else:
+        self._check_required()
+        if len(self.target_prefix) >= self.max_length:
             raise InvalidArgument(
-                "max_length_ratio", f"must be above 0, got {self.max_length_ratio}"
+                "target_prefix",
+                f"must be shorter than the maximum length of {self.max_length} tokens, "
+                f"got {len(self.target_prefix)}",
             )
-        return min(limits.max_target_tokens, max(1, self.min_length, wanted))
+
+    def _check_required(self) -> None:
+        if not self.required_phrases:
+            return
+        field = "required_phrases"
+        if self.drawn:
+            what = "sampling" if self.sampling else "alternatives"
+            raise InvalidArgument(field, f"need a beam; they cannot be combined with {what}")
+        if self.beam < 2:
+            raise InvalidArgument("beam", f"must be at least 2 with {field}, got {self.beam}")
+        if not all(self.required_phrases):
+            raise InvalidArgument(field, "must each have at least one token")
+        tokens = sum(map(len, self.required_phrases))
+        check_range(field, tokens, 1, MAX_REQUIRED_TOKENS, "tokens in all")
+        if tokens + len(self.target_prefix) > self.max_length:
+            raise InvalidArgument(
+                field,
+                f"have {tokens} tokens; after a prefix of {len(self.target_prefix)} there is room "
+                f"for {max(0, self.max_length - len(self.target_prefix))} (the maximum length is "
+                f"{self.max_length})",
+            )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -141,7 +176,8 @@ class Hypothesis:
 
     `tokens` is without eos. `log_prob` is the sum of `token_log_probs`, which has one entry per
     token and one more for eos when `finish_reason` is STOP. `score` is what hypotheses are ranked
-    by. `alignment` has the most attended source position (0-based) per token, or is empty.
+    by. `alignment` has the most attended source position (0-based) per token, or is empty;
+    `attention` the weight of every source position (eos included) per token, or is empty.
     """
 
     tokens: Tokens
@@ -149,6 +185,7 @@ class Hypothesis:
     score: float
     token_log_probs: tuple[float, ...]
     alignment: tuple[int, ...] = ()
+    attention: tuple[tuple[float, ...], ...] = ()
     finish_reason: FinishReason = FinishReason.STOP
 
 
@@ -169,13 +206,3 @@ class DecodeResult:
     def best(self) -> Hypothesis:
         """The hypothesis with the highest score."""
         return self.hypotheses[0]
-
-
-def _or(asked: _T | None, default: _T) -> _T:
-    return default if asked is None else asked
-
-
-def _check_range(field: str, value: float, low: float, high: float, limit: str = "") -> None:
-    if not low <= value <= high:  # also refuses nan
-        named = f" ({limit})" if limit else ""
-        raise InvalidArgument(field, f"must be between {low} and {high}{named}, got {value}")

@@ -2,7 +2,7 @@
 
 The scheduler owns every sequence between submission and result. It is stepped by someone else (see
 `engine`), who runs the model between `plan` and `absorb`; it has no thread, clock, lock or metric.
-Rows are laid out by width, then by seniority. B sources, R rows, as in `stepper`.
+Rows are laid out by kind (width first), then by seniority. B sources, R rows, as in `stepper`.
 """
 
 from collections.abc import Collection, Iterable
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.decoding.admission import EngineLimits, Room, WaitingRoom, padded
-from service.decoding.cohort import Cohort
+from service.decoding.cohort import Cohort, Kind
 from service.decoding.request import DecodeRequest
 from service.decoding.sequence import Sequence, Trail
 from service.decoding.stepper import Ints, StepInput, StepOutput, Stepper
@@ -41,10 +41,11 @@ class Scheduler:
         self._seated: dict[int, Sequence] = {}
         self._born: dict[int, int] = {}
         self._fresh: list[Sequence] = []
-        self._cohorts: dict[int, Cohort] = {}
+        self._cohorts: dict[Kind, Cohort] = {}
         self._trail = Trail()
         self._first_deadline = float("inf")
-        self._aligning = 0
+        # How many of the seated want alignments, soft ones, probes.
+        self._aligning = self._soft = self._probing = 0
         self.reserved_rows = 0  # set aside for the seated: the sum of their widths
         # As the stepper counts them: sources it holds, and rows of its last step plus fresh ones.
         self._held_sources = 0
@@ -101,22 +102,24 @@ class Scheduler:
 
     def seat(self, joined: Listed[Sequence], now: float) -> None:
         """Let these begin: the sources that the stepper has just taken in, in this order."""
-        by_width: dict[int, list[int]] = {}
+        by_kind: dict[Kind, list[int]] = {}
         for index, sequence in enumerate(joined):
             sequence.seated = now
             self._seated[sequence.key] = sequence
             self._born[sequence.key] = self._trail.next_step
             self._aligning += sequence.request.alignments
+            self._soft += sequence.request.soft_alignments
+            self._probing += sequence.request.probing
             self.reserved_rows += sequence.width
             if sequence.deadline is not None:
                 self._first_deadline = min(self._first_deadline, sequence.deadline)
-            by_width.setdefault(sequence.width, []).append(index)
-        for width, indices in by_width.items():
-            if width not in self._cohorts:
-                self._cohorts[width] = Cohort(width, self._bos_id, self._eos_id)
+            by_kind.setdefault(Kind.of(sequence.request), []).append(index)
+        for kind, indices in by_kind.items():
+            if kind not in self._cohorts:
+                self._cohorts[kind] = Cohort(kind, self._bos_id, self._eos_id)
                 self._cohorts = dict(sorted(self._cohorts.items()))
             places = np.array(indices, np.int64)
-            self._cohorts[width].seat(
+            self._cohorts[kind].seat(
                 [joined[i] for i in indices],
                 sources=self._held_sources + places,
                 parents=self._held_rows + places,
@@ -143,6 +146,7 @@ class Scheduler:
             parents_R=parents_R,
             kept_B=kept_B,
             top_k=max(c.top_k for c in cohorts),
+            probe_ids_RP=_probes(cohorts) if self._probing else None,
         )
         self._trail.record(tokens_R, parents_R, _join([c.log_probs_R for c in cohorts]))
         first_row = 0
@@ -158,8 +162,8 @@ class Scheduler:
         One whose hypotheses are empty got no usable number from the model.
         """
         step = self._trail.next_step - 1
-        if self._aligning and output.attention_RS is not None:
-            self._trail.note_attention(output.attention_RS)
+        if (self._aligning or self._soft) and output.attention_RS is not None:
+            self._trail.note_attention(output.attention_RS, soft=bool(self._soft))
         for sequence in self._fresh:
             sequence.first_token = now
         self._fresh = []
@@ -168,7 +172,7 @@ class Scheduler:
             sequence.finished = now
             sequence.steps = step + 1 - self._born[sequence.key]
             sequence.hypotheses = tuple(
-                self._trail.read(e, alignment=sequence.request.alignments) for e in sequence.ended
+                self._trail.read(e, sequence.request) for e in sequence.ended
             )
             self._forget(sequence)
         if over:
@@ -179,7 +183,8 @@ class Scheduler:
         """Give up everybody seated, after a failed step; the stepper is to be reset."""
         lost = list(self._seated.values())
         self._seated, self._born, self._cohorts, self._fresh = {}, {}, {}, []
-        self._held_sources = self._held_rows = self._aligning = self.reserved_rows = 0
+        self._held_sources = self._held_rows = self.reserved_rows = 0
+        self._aligning = self._soft = self._probing = 0
         self._trail = Trail()
         return lost
 
@@ -206,10 +211,12 @@ class Scheduler:
     def _forget(self, sequence: Sequence) -> None:
         del self._seated[sequence.key], self._born[sequence.key]
         self._aligning -= sequence.request.alignments
+        self._soft -= sequence.request.soft_alignments
+        self._probing -= sequence.request.probing
         self.reserved_rows -= sequence.width
 
     def _tidy(self) -> None:
-        self._cohorts = {w: c for w, c in self._cohorts.items() if c.sequences}
+        self._cohorts = {k: c for k, c in self._cohorts.items() if c.sequences}
         # Seats are taken in order, so the first in the dictionary is the eldest.
         eldest = next(iter(self._born.values()), self._trail.next_step)
         self._trail.forget_before(eldest)
@@ -229,3 +236,18 @@ class Scheduler:
 
 def _join(arrays: list[NDArray[Any]]) -> NDArray[Any]:
     return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+
+
+def _probes(cohorts: list[Cohort]) -> Ints | None:
+    """The probes of all rows, filled up with 0 to the same number, if there are any."""
+    probes = [c.probes() for c in cohorts]
+    most = max((each.shape[1] for each in probes if each is not None), default=0)
+    if most == 0:
+        return None
+    ids_RP = np.zeros((sum(len(c.tokens_R) for c in cohorts), most), np.int64)
+    first_row = 0
+    for cohort, each in zip(cohorts, probes, strict=True):
+        if each is not None:
+            ids_RP[first_row : first_row + len(each), : each.shape[1]] = each
+        first_row += len(cohort.tokens_R)
+    return ids_RP

@@ -35,6 +35,7 @@ class ScriptedStepper:
         self.bos_id = bos_id
         self.eos_id = eos_id
         self.has_attention = attend
+        self.has_probes = True
         self.position_multiple = position_multiple
         self._script = script
         self._attention = attention or _diagonal
@@ -70,6 +71,11 @@ class ScriptedStepper:
             log_probs_RK=np.take_along_axis(log_probs_RV, ids_RK, axis=1),
             ids_RK=ids_RK,
             attention_RS=self._attend(sources, fed) if self.has_attention else None,
+            probe_log_probs_RP=(
+                None
+                if work.probe_ids_RP is None
+                else np.take_along_axis(log_probs_RV, work.probe_ids_RP, axis=1)
+            ),
         )
 
     def reset(self) -> None:

@@ -2,6 +2,7 @@
 
 from bisect import insort
 from dataclasses import dataclass, field
+from math import fsum
 
 import numpy as np
 
@@ -53,7 +54,7 @@ class Sequence:
     @property
     def width(self) -> int:
         """The rows it may need at once."""
-        return self.request.beam
+        return self.request.rows
 
     @property
     def deadline(self) -> float | None:
@@ -89,6 +90,7 @@ class _Step:
     tokens_R: Ints
     parents_R: Ints | None
     log_probs_R: Floats
+    attention_RS: Floats | None = None
     attended_R: Ints | None = None
     lists: _Lists | None = None
 
@@ -109,9 +111,14 @@ class Trail:
         """Note a step's rows: the token each is fed, its log-probability, the row before."""
         self._steps.append(_Step(tokens_R, parents_R, log_probs_R))
 
-    def note_attention(self, attention_RS: Floats) -> None:
-        """Note the source position that each row of the last step attends to most."""
+    def note_attention(self, attention_RS: Floats, *, soft: bool) -> None:
+        """Note the source position that each row of the last step attends to most.
+
+        With `soft`, the weights of all positions too.
+        """
         self._steps[-1].attended_R = attention_RS.argmax(axis=1)
+        if soft:
+            self._steps[-1].attention_RS = attention_RS
 
     def forget_before(self, step: int) -> None:
         """Let go of earlier steps (a few at a time: a list gives up its head at a cost)."""
@@ -120,25 +127,31 @@ class Trail:
             del self._steps[:surplus]
             self._first = step
 
-    def read(self, ended: Ended, *, alignment: bool) -> Hypothesis:
-        """Spell out a finished hypothesis."""
+    def read(self, ended: Ended, request: DecodeRequest) -> Hypothesis:
+        """Spell out a finished hypothesis of a request."""
         tokens, log_probs, attended = [ended.token], [ended.token_log_prob], []
+        weights: list[tuple[float, ...]] = []
         row, last = ended.row, ended.step - self._first
         for step in reversed(self._steps[last - ended.length + 1 : last + 1]):
-            if alignment and step.attended_R is not None:
+            if request.alignments and step.attended_R is not None:
                 attended.append(int(step.attended_R[row]))
+            if request.soft_alignments and step.attention_RS is not None:
+                weights.append(tuple(step.attention_RS[row, : len(request.source)].tolist()))
             tokens_R, parents_R, log_probs_R = step.lists or _spell_out(step)
             tokens.append(tokens_R[row])
             log_probs.append(log_probs_R[row])
             row = parents_R[row]
         # The last read was what a fresh row is fed: bos. And eos is no part of the text.
         stopped = int(ended.reason is FinishReason.STOP)
+        log_probs = log_probs[-2::-1]
         return Hypothesis(
             tokens=tuple(reversed(tokens[stopped:-1])),
-            log_prob=ended.log_prob,
+            # A penalty for repetition is in the total that ranks; what the model said is told.
+            log_prob=ended.log_prob if request.repetition_penalty == 1.0 else fsum(log_probs),
             score=ended.score,
-            token_log_probs=tuple(reversed(log_probs[:-1])),
+            token_log_probs=tuple(log_probs),
             alignment=tuple(reversed(attended[stopped:])),
+            attention=tuple(reversed(weights[stopped:])),
             finish_reason=ended.reason,
         )
 

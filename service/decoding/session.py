@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from service.bundle.errors import BundleError
 from service.bundle.graphs import (
     ATTENTION,
+    PROBED,
     PROBES,
     SLOT_OF,
     SLOTS,
@@ -78,6 +79,7 @@ class OnnxStepper:
         self._encoder_outputs = [t.name for t in graphs.encoder.outputs]
         self._decoder_outputs = [t.name for t in graphs.decoder.outputs]
         self.has_attention = ATTENTION in self._decoder_outputs
+        self.has_probes = PROBES in self._decoder_inputs
         self._memories = Memories([m.name for m in manifest.memories], _POSITION_MULTIPLE)
         self._states: list[Tensor] | None = None  # [R, *], of the rows of the last step
         self._fresh: list[list[Tensor]] = []  # [J, *], of the sources joined since
@@ -139,6 +141,9 @@ class OnnxStepper:
         if work.kept_B is not None:
             self._memories.keep(work.kept_B)
         slots_MG, slot_of_R = self._memories.slots(work.sources_R)
+        probes_RP = work.probe_ids_RP
+        if probes_RP is None:
+            probes_RP = np.empty((len(work.tokens_R), 0), np.int64)
         vocabulary = self._manifest.tokenizer.vocabulary_size
         feeds: dict[str, Tensor] = {
             TOKENS: work.tokens_R,
@@ -146,7 +151,7 @@ class OnnxStepper:
             SLOTS: slots_MG,
             SLOT_OF: slot_of_R,
             SOURCE_LENGTHS: self._memories.lengths_M,
-            PROBES: np.empty((len(work.tokens_R), 0), np.int64),  # nothing is asked of it yet
+            PROBES: probes_RP,
             **self._memories.tensors,
         }
         states = self._continued(work.parents_R)
@@ -160,6 +165,7 @@ class OnnxStepper:
             log_probs_RK=outputs[TOP_LOG_PROBS],
             ids_RK=outputs[TOP_IDS],
             attention_RS=outputs.get(ATTENTION),
+            probe_log_probs_RP=None if work.probe_ids_RP is None else outputs[PROBED],
         )
 
     def reset(self) -> None:

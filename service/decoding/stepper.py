@@ -1,7 +1,7 @@
 """The seam between search and model: whatever can encode sources and step rows is a `Stepper`.
 
 Legend: B sources held, R rows (one row = one live hypothesis), K candidates per row, S padded
-source positions.
+source positions, P probes.
 
 A stepper owns every tensor: the memories of the sources it holds and the states of the rows of its
 last step. Search owns none of them and speaks of both by number only:
@@ -35,7 +35,8 @@ class StepInput:
     `kept_B` lists the numbers of the sources that stay, ascending (`None`: all of them); the others
     are gone, and the kept are numbered anew from 0. `tokens_R` is the last token of each row,
     `sources_R` the new number of its source; rows of one source are contiguous. `parents_R` names
-    the row whose state each row continues (`None`: parent r for row r).
+    the row whose state each row continues (`None`: parent r for row r). `probe_ids_RP` are tokens
+    whose log-probabilities are wanted whatever their rank (`None`: none).
     """
 
     tokens_R: Ints
@@ -43,6 +44,7 @@ class StepInput:
     parents_R: Ints | None
     kept_B: Ints | None
     top_k: int
+    probe_ids_RP: Ints | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,11 +53,13 @@ class StepOutput:
 
     Log-probabilities are over the whole vocabulary. `attention_RS` sums to 1 over the positions of
     the row's source and is 0 beyond them; `None` when the model has no attention.
+    `probe_log_probs_RP` answers `probe_ids_RP` (`None`: nothing was asked).
     """
 
     log_probs_RK: Floats
     ids_RK: Ints
     attention_RS: Floats | None = None
+    probe_log_probs_RP: Floats | None = None
 
 
 class Stepper(Protocol):
@@ -74,6 +78,11 @@ class Stepper(Protocol):
     @property
     def has_attention(self) -> bool:
         """Whether steps return attention, which alignments and the coverage penalty need."""
+        ...
+
+    @property
+    def has_probes(self) -> bool:
+        """Whether steps answer `probe_ids_RP`, which forced tokens need."""
         ...
 
     @property

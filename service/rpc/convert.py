@@ -2,14 +2,17 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
-from service.decoding import FinishReason, LengthNormalisation
+from google.protobuf.message import Message
+
+from service.decoding import FinishReason, LengthNormalisation, SamplingOptions
 from service.errors import InvalidArgument
 from service.rpc.limits import Limits
 from service.rpc.pb.parley.v1 import translation_pb2 as pb
 from service.rpc.ports import VersionStatus
 from service.rpc.selection import Languages, ModelRef, parse_languages, parse_model, serving
-from service.translation import TextHypothesis, TranslateOptions, Translation
+from service.translation import Term, TextHypothesis, TranslateOptions, Translation
 
 __all__ = [
     "Order",
@@ -37,7 +40,11 @@ _PLAIN_OPTIONS = (
     "min_length",
     "max_length",
     "split_sentences",
+    "token_reward",
+    "repetition_penalty",
+    "no_repeat_ngram",
 )
+_SAMPLING_OPTIONS = ("seed", "temperature", "top_k", "top_p")
 
 _FINISH_REASONS = {
     FinishReason.STOP: pb.FINISH_REASON_STOP,
@@ -105,13 +112,28 @@ def _options(options: pb.TranslateOptions) -> TranslateOptions:
         )
 
     # A field that is not set reads as 0, which is a value of its own: only what is set counts.
-    given = {name: getattr(options, name) for name in _PLAIN_OPTIONS if options.HasField(name)}
+    given = _set_fields(options, _PLAIN_OPTIONS)
     return TranslateOptions(
         length_normalisation=_NORMALISATIONS[options.length_normalisation],
         token_scores=options.token_scores,
         alignments=options.alignments,
+        soft_alignments=options.soft_alignments,
+        forbidden_phrases=tuple(options.forbidden_phrases),
+        target_prefix=options.target_prefix,
+        required_phrases=tuple(options.required_phrases),
+        terminology=tuple(Term(each.source, each.target) for each in options.terminology),
+        alternatives=options.alternatives,
+        sampling=(
+            SamplingOptions(**_set_fields(options.sampling, _SAMPLING_OPTIONS))
+            if options.HasField("sampling")
+            else None
+        ),
         **given,
     )
+
+
+def _set_fields(message: Message, names: Iterable[str]) -> dict[str, Any]:
+    return {name: getattr(message, name) for name in names if message.HasField(name)}
 
 
 def translation_message(translation: Translation, model: str) -> pb.TranslationResult:
@@ -138,7 +160,13 @@ def _hypothesis(hypothesis: TextHypothesis) -> pb.Hypothesis:
         log_prob=hypothesis.log_prob,
         finish_reason=_FINISH_REASONS[hypothesis.finish_reason],
         tokens=[
-            pb.Token(piece=each.piece, log_prob=each.log_prob, source_index=each.source_index)
+            pb.Token(
+                piece=each.piece,
+                log_prob=each.log_prob,
+                source_index=each.source_index,
+                attention=each.attention,
+                attention_start=each.attention_start,
+            )
             for each in hypothesis.tokens
         ],
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from service.bundle import Tokenizer
 from service.decoding import DecodeResult, FinishReason, Hypothesis
@@ -132,7 +132,10 @@ def _tokens(hypothesis: Hypothesis, tokenizer: Tokenizer, eos: int) -> Iterator[
         zip(tokenizer.pieces(ids), hypothesis.token_log_probs, strict=True)
     ):
         source_index = alignment[position] if position < len(alignment) else None
-        yield TokenScore(piece=piece, log_prob=log_prob, source_index=source_index)
+        weights = hypothesis.attention[position] if position < len(hypothesis.attention) else ()
+        yield TokenScore(
+            piece=piece, log_prob=log_prob, source_index=source_index, attention=weights
+        )
 
 
 def _shifts(parts: Sequence[Part]) -> list[int]:
@@ -144,8 +147,10 @@ def _shifts(parts: Sequence[Part]) -> list[int]:
 
 
 def _shifted(token: TokenScore, shift: int) -> TokenScore:
-    if token.source_index is None or shift == 0:
+    if shift == 0 or (token.source_index is None and not token.attention):
         return token
-    return TokenScore(
-        piece=token.piece, log_prob=token.log_prob, source_index=token.source_index + shift
+    return replace(
+        token,
+        source_index=None if token.source_index is None else token.source_index + shift,
+        attention_start=shift if token.attention else 0,
     )

@@ -9,11 +9,17 @@ __all__ = ["TextHypothesis", "TokenScore", "Translation"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TokenScore:
-    """One target piece, its natural log-probability, and the source piece it attended to most."""
+    """One target piece, its natural log-probability, and the source piece it attended to most.
+
+    `attention` are its weights over the source pieces of its sentence, of which the first is
+    `attention_start`; empty unless asked for.
+    """
 
     piece: str
     log_prob: float
     source_index: int | None = None
+    attention: tuple[float, ...] = ()
+    attention_start: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import sentencex
 
-__all__ = ["Segments", "split"]
+__all__ = ["Segments", "is_unspaced", "split"]
 
 # Written without spaces between sentences, so that an empty gap is right between translations too.
 _UNSPACED = frozenset({"ja", "zh", "yue", "wuu", "th", "lo", "km", "my", "bo"})
@@ -39,7 +39,7 @@ class Segments:
         Sentences that had nothing between them (Chinese, Japanese, ...) get a space in languages
         that want one.
         """
-        bare = "" if _primary(target_language) in _UNSPACED else " "
+        bare = "" if is_unspaced(target_language) else " "
         parts = [self.gaps[0]]
         for position, translation in enumerate(translations, start=1):
             gap = self.gaps[position]
@@ -116,6 +116,11 @@ def _halves(sentence: str) -> tuple[str, str, str]:
     while middle < len(sentence) - 1 and unicodedata.combining(sentence[middle]):
         middle += 1  # an accent stays with its letter
     return sentence[:middle], "", sentence[middle:]
+
+
+def is_unspaced(language: str) -> bool:
+    """Whether words of a language (BCP-47) follow each other without spaces."""
+    return _primary(language) in _UNSPACED
 
 
 def _primary(language: str) -> str:

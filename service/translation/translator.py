@@ -9,16 +9,17 @@ two ways to call the engine (awaited, or here and now) are thin shells around th
 import asyncio
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
 from service.bundle import Manifest, Tokenizer
-from service.bundle.graphs import ATTENTION
-from service.decoding import DecodeRequest, DecodeResult
+from service.bundle.graphs import ATTENTION, PROBES
+from service.decoding import DecodeOptions, DecodeRequest, DecodeResult
 from service.errors import InvalidArgument
 from service.translation.assembly import Part, assemble
 from service.translation.options import TranslateOptions
+from service.translation.phrases import Glossary, Speller
 from service.translation.result import Translation
 from service.translation.segments import Segments, split
 from service.translation.window import Window, outcome
@@ -63,6 +64,7 @@ class Translator:
         self._manifest = bundle.manifest
         self._tokenizer = bundle.tokenizer
         self._engine = engine
+        self._speller = Speller(bundle.manifest, bundle.tokenizer)
 
     async def translate(
         self, text: str, options: TranslateOptions, window: Window | None = None
@@ -99,7 +101,11 @@ class Translator:
 
     def _prepare(self, text: str, options: TranslateOptions) -> _Prepared:
         manifest = self._manifest
-        self._check_attention(options)
+        self._check_model(options)
+        decoding = options.decoding(
+            forbidden=self._speller.phrases("forbidden_phrases", options.forbidden_phrases),
+            prefix=self._speller.prefix("target_prefix", options.target_prefix),
+        )
         encoded: dict[str, list[int]] = {}
 
         def fits(segment: str) -> bool:
@@ -112,34 +118,58 @@ class Translator:
             sentences=options.split_sentences and manifest.task == "translation",
             fits=fits,
         )
-        requests = tuple(self._request(encoded[each], options) for each in segments.sentences)
+        _check_single(segments, options)
+        glossary = Glossary(options.terminology, self._speller, manifest.source_language)
+        always = self._speller.all_required("required_phrases", options.required_phrases)
+
+        def request(sentence: str) -> DecodeRequest | None:
+            required = tuple(dict.fromkeys((*always, *glossary.required(sentence))))
+            asked = replace(decoding, required_phrases=required) if required else decoding
+            return self._request(encoded[sentence], asked, options.deadline)
+
+        requests = tuple(map(request, segments.sentences))
         return _Prepared(segments, requests)
 
-    def _check_attention(self, options: TranslateOptions) -> None:
-        if any(output.name == ATTENTION for output in self._manifest.graphs.decoder.outputs):
-            return
-        for field in ("alignments", "coverage_penalty"):
-            if getattr(options, field):
+    def _check_model(self, options: TranslateOptions) -> None:
+        """Refuse what this model's graphs have no means for."""
+        manifest, decoder = self._manifest, self._manifest.graphs.decoder
+        if not any(output.name == ATTENTION for output in decoder.outputs):
+            for field in ("alignments", "soft_alignments", "coverage_penalty"):
+                if getattr(options, field):
+                    raise InvalidArgument(
+                        field, f"needs attention, which model '{manifest.name}' does not have"
+                    )
+        if not any(each.name == PROBES for each in decoder.inputs):
+            for field in ("target_prefix", "required_phrases", "terminology"):
+                if getattr(options, field):
+                    raise InvalidArgument(
+                        field,
+                        f"needs a model that can be asked for given tokens (input {PROBES}), "
+                        f"which '{manifest.name}' cannot; export it again",
+                    )
+        for field in ("required_phrases", "terminology"):
+            if getattr(options, field) and (options.alternatives or options.sampling):
                 raise InvalidArgument(
-                    field, f"needs attention, which model '{self._manifest.name}' does not have"
+                    field, "needs a beam, which neither samples nor alternatives have"
                 )
 
-    def _request(self, ids: Sequence[int], options: TranslateOptions) -> DecodeRequest | None:
+    def _request(
+        self, ids: Sequence[int], options: DecodeOptions, deadline: float | None
+    ) -> DecodeRequest | None:
         if not ids:  # nothing but invisible characters: there is nothing to translate
             return None
         manifest = self._manifest
-        return options.decoding.resolve(
+        return options.resolve(
             (*ids, manifest.special_ids.eos),
             manifest.decoding,
             manifest.limits,
-            deadline=options.deadline,
+            deadline=deadline,
         )
 
     def _assemble(
         self, prepared: _Prepared, options: TranslateOptions, results: Iterator[DecodeResult]
     ) -> Translation:
         """The translation of a text; takes from `results` as many as it has requests."""
-        detailed = options.token_scores or options.alignments
         parts = []
         for text, request in zip(prepared.segments.sentences, prepared.requests, strict=True):
             if request is None:
@@ -148,7 +178,7 @@ class Translator:
             part = Part.decoded(
                 next(results),
                 self._tokenizer,
-                source=request.source if detailed else (),
+                source=request.source if options.detailed else (),
                 eos=self._manifest.special_ids.eos,
             )
             parts.append(part)
@@ -158,3 +188,15 @@ class Translator:
             n_best=options.n_best,
             target_language=self._manifest.target_language,
         )
+
+
+def _check_single(segments: Segments, options: TranslateOptions) -> None:
+    """Refuse what has a meaning for one sentence only when there are several."""
+    sentences = len(segments.sentences)
+    for field in ("target_prefix", "required_phrases", "alternatives"):
+        if sentences > 1 and getattr(options, field):
+            raise InvalidArgument(
+                field,
+                f"is for a single sentence; the text has {sentences}. Send one, "
+                "or set split_sentences to false.",
+            )

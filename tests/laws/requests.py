@@ -1,8 +1,11 @@
 """Requests of every kind, for laws that hold for all of them."""
 
+import dataclasses
+from typing import Any
+
 from hypothesis import strategies as st
 
-from service.decoding import DecodeRequest
+from service.decoding import DecodeRequest, Phrase, Sampling
 from tests.support.decoding import EOS
 
 SEEDS = st.integers(0, 10_000)
@@ -24,3 +27,75 @@ def requests(draw: st.DrawFn, *, widths: st.SearchStrategy[int], longest: int) -
         length_penalty=draw(st.sampled_from([0.0, 0.6, 1.0, 2.0])),
         coverage_penalty=draw(st.sampled_from([0.0, 0.0, 0.2, 1.0])),
     )
+
+
+NEVER = st.just(False)
+SAMPLINGS = st.builds(
+    Sampling,
+    seed=st.integers(0, 2**63 - 1),
+    temperature=st.sampled_from([0.01, 0.5, 1.0, 3.0]),
+    top_k=st.integers(1, 20),
+    top_p=st.sampled_from([0.1, 0.5, 0.9, 1.0]),
+)
+
+
+@st.composite
+def phrases(draw: st.DrawFn, words: st.SearchStrategy[int]) -> Phrase:
+    """A phrase with one spelling or several, some of them shorter than others."""
+    places = draw(st.integers(1, 3))
+    edges = [[(draw(words), place + 1)] for place in range(places)]
+    for place in range(places):
+        for token, there in draw(
+            st.lists(st.tuples(words, st.integers(place + 1, places)), max_size=2)
+        ):
+            edges[place].append((token, there))
+    return Phrase(tuple(tuple(sorted(set(each))) for each in edges))
+
+
+@st.composite
+def wishful(
+    draw: st.DrawFn,
+    plain: st.SearchStrategy[DecodeRequest],
+    *,
+    vocabulary: int,
+    drawn: st.SearchStrategy[bool],
+    required: st.SearchStrategy[bool] = NEVER,
+) -> DecodeRequest:
+    """A request with wishes: any of bans, penalties, rewards, a prefix, samples, alternatives.
+
+    With `required`, those that have a beam may have phrases to say, and then no bans.
+
+    With bans it may always end, for where everything is banned there would be nothing to say.
+    """
+    request = draw(plain)
+    words = st.sampled_from([token for token in range(vocabulary) if token != EOS])
+    wishes: dict[str, Any] = {
+        "repetition_penalty": draw(st.sampled_from([1.0, 1.0, 1.3, 4.0])),
+        "no_repeat_ngram": draw(st.sampled_from([0, 0, 1, 2, 3])),
+        "forbidden_phrases": tuple(draw(st.lists(phrases(words), max_size=4))),
+        "target_prefix": tuple(draw(st.lists(words, max_size=min(3, request.max_length - 1)))),
+        "token_reward": draw(st.sampled_from([0.0, 0.0, -0.5, 0.3, 2.0])),
+        "soft_alignments": draw(st.booleans()),
+    }
+    if draw(drawn):
+        alternatives = draw(st.booleans())
+        wishes |= {
+            "beam": 1,
+            "alternatives": alternatives,
+            "sampling": draw(SAMPLINGS | st.none() if alternatives else SAMPLINGS),
+        }
+    elif request.beam > 1 and draw(required):
+        room = request.max_length - len(wishes["target_prefix"])
+        terms = [
+            term
+            for term in draw(st.lists(st.lists(words, min_size=1, max_size=3), max_size=3))
+            if (room := room - len(term)) >= 0
+        ]
+        wishes |= {
+            "required_phrases": tuple(map(tuple, terms)),
+            "no_repeat_ngram": 0,
+            "forbidden_phrases": (),
+        }
+    if wishes["no_repeat_ngram"] or wishes["forbidden_phrases"]:
+        wishes["min_length"] = 0
+    return dataclasses.replace(request, **wishes)

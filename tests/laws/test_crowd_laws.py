@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from service.decoding import DecodeRequest, DecodeResult, Engine, EngineLimits, StepReport
 from service.decoding.crank import Crank
-from tests.laws.requests import SEEDS, requests
+from tests.laws.requests import SEEDS, requests, wishful
 from tests.support.decoding import ManualClock, arbitrary_stepper, decode_one, turn_until_done
 
-ANY = requests(widths=st.sampled_from([1, 1, 1, 2, 3, 5, 8]), longest=12)
+PLAIN = requests(widths=st.sampled_from([1, 1, 1, 2, 3, 5, 8]), longest=12)
+ANY = PLAIN | wishful(PLAIN, vocabulary=12, drawn=st.booleans(), required=st.booleans())
 CROWD = st.lists(ANY, min_size=1, max_size=12)
 LIMITS = st.builds(
     EngineLimits,

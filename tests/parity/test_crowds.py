@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from service.decoding import DecodeRequest, DecodeResult, Engine, EngineLimits
+from service.decoding import DecodeRequest, DecodeResult, Engine, EngineLimits, Sampling
 from tests.parity.exports import candidate, eight_bits, with_threads
 from tests.training.tiny import SPECIAL, architecture, lively_model, some_sources
 from training.export.runner import Candidate
@@ -47,7 +47,7 @@ def crowd(exported: Candidate) -> list[DecodeRequest]:
     """Requests of every width and length."""
     chance = random.Random(5)
     attends = exported.stepper().has_attention
-    asked = []
+    asked: list[DecodeRequest] = []
     for number, length in enumerate([1, 2, 3, 5, 7, 8, 9, 13, 16, 17, 23, 24, 25, 33, 39] * 2):
         beam = chance.choice([1, 1, 1, 2, 4, 7])
         asked.append(
@@ -59,6 +59,20 @@ def crowd(exported: Candidate) -> list[DecodeRequest]:
                 max_length=chance.choice([3, 8, 15]),
                 min_length=chance.choice([0, 2]),
                 alignments=attends and chance.random() < 0.5,
+            )
+        )
+    for number, plain in enumerate(asked[::3]):
+        drawn = {"beam": 1, "n_best": 2, "sampling": Sampling(seed=number, temperature=2.0)}
+        asked.append(
+            dataclasses.replace(
+                plain,
+                **(drawn if number % 2 else {}),
+                source=tuple(some_sources(1, len(plain.source), seed=50 + number)[0].tolist()),
+                min_length=0,
+                **({"required_phrases": ((9, 8),)} if plain.beam > 2 and number % 2 == 0 else {}),
+                no_repeat_ngram=2,
+                repetition_penalty=1.2,
+                target_prefix=plain.source[:1] * (number % 3 > 0),
             )
         )
     chance.shuffle(asked)

@@ -3,6 +3,8 @@
 Shapes: B sentences, S source positions, R rows.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -119,6 +121,17 @@ def test_whole_decodes_agree_token_by_token(model: Seq2Seq) -> None:
     assert [[h.tokens for h in result.hypotheses] for result in theirs] == [
         [h.tokens for h in result.hypotheses] for result in ours
     ]
+
+
+def test_forced_beginnings_agree_with_their_probabilities(model: Seq2Seq) -> None:
+    asked = [replace(each, target_prefix=each.source[:2]) for each in requests(9)]
+    ours = Engine(candidate(model).stepper()).decode(asked)
+    theirs = Engine(TorchStepper(model, SPECIAL)).decode(asked)
+
+    for request, here, there in zip(asked, ours, theirs, strict=True):
+        assert request.target_prefix == here.best.tokens[: len(request.target_prefix)]
+        assert there.best.tokens == here.best.tokens
+        assert there.best.token_log_probs == pytest.approx(here.best.token_log_probs, abs=1e-4)
 
 
 def test_the_exporters_own_check_agrees(model: Seq2Seq) -> None:

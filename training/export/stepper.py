@@ -27,6 +27,7 @@ class TorchStepper:
     """A ``service.decoding.Stepper`` on torch: simple, not fast."""
 
     position_multiple = 1
+    has_probes = True
 
     def __init__(self, model: Seq2Seq, special: SpecialIds) -> None:
         self._model = model.eval()
@@ -75,11 +76,18 @@ class TorchStepper:
             self._gathered(work.sources_R.tolist()),
         )
         self._states = after.flat
-        top_RK, ids_RK = scores_RV.log_softmax(-1).topk(min(work.top_k, scores_RV.shape[1]), dim=-1)
+        log_probs_RV = scores_RV.log_softmax(-1)
+        top_RK, ids_RK = log_probs_RV.topk(min(work.top_k, scores_RV.shape[1]), dim=-1)
+        probes_RP = work.probe_ids_RP
         return StepOutput(
             log_probs_RK=top_RK.numpy(),
             ids_RK=ids_RK.numpy(),
             attention_RS=None if weights_RS is None else weights_RS.numpy(),
+            probe_log_probs_RP=(
+                None
+                if probes_RP is None
+                else log_probs_RV.gather(-1, torch.from_numpy(probes_RP)).numpy()
+            ),
         )
 
     def _gathered(self, sources: list[int]) -> Encoded:

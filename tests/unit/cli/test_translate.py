@@ -7,7 +7,9 @@ import sys
 import pytest
 
 from service.cli import main
+from service.decoding import SamplingOptions
 from service.errors import InvalidArgument, NotFound, Overloaded
+from service.translation import Term
 
 
 @pytest.fixture
@@ -49,6 +51,40 @@ def test_options_reach_the_server(translate, door):
     ((_, asked),) = door.translator.asked
 
     assert (5, 2, True) == (asked.beam, asked.n_best, asked.alignments)
+
+
+def test_wishes_reach_the_server(translate, door):
+    bans = "--forbid b --forbid c --no-repeat-ngram 3 --repetition-penalty 1.5"
+    others = "--token-reward -0.5 --prefix d --alternatives --seed 7 --top-p 0.9"
+    translate("a\n", *bans.split(), *others.split(), "--term", "x=y=z", "--require", "e")
+    ((_, asked),) = door.translator.asked
+
+    assert ((Term("x", "y=z"),), ("e",)) == (asked.terminology, asked.required_phrases)
+
+    assert (("b", "c"), 3, 1.5, -0.5, "d", True, SamplingOptions(seed=7, top_p=0.9)) == (
+        asked.forbidden_phrases,
+        asked.no_repeat_ngram,
+        asked.repetition_penalty,
+        asked.token_reward,
+        asked.target_prefix,
+        asked.alternatives,
+        asked.sampling,
+    )
+
+
+def test_a_term_without_its_translation_is_an_error_of_use(translate, capsysbinary):
+    with pytest.raises(SystemExit) as caught:
+        translate("a\n", "--term", "Haus")
+
+    assert 2 == caught.value.code
+    assert b"--term: 'Haus' is not SOURCE=TARGET" in capsysbinary.readouterr().err
+
+
+def test_without_a_flag_nothing_is_drawn(translate, door):
+    translate("a\n")
+    translate("b\n", "--sample")
+
+    assert [None, SamplingOptions()] == [asked.sampling for _, asked in door.translator.asked]
 
 
 def test_n_best_lists_name_line_translation_and_score(translate):
@@ -94,6 +130,9 @@ def test_a_line_that_is_too_long_is_an_error_with_its_line(translate):
     ("trouble", "code", "message"),
     [
         (InvalidArgument("beam", "must be between 1 and 32, got 0"), 2, "--beam: must be between"),
+        (InvalidArgument("sampling.top_k", "must be"), 2, "--top-k: must be"),
+        (InvalidArgument("terminology[0].target", "is empty"), 2, "--term: is empty"),
+        (InvalidArgument("forbidden_phrases[1]", "is empty"), 2, "--forbid: is empty"),
         (NotFound("model", "x", ["m"]), 1, "there is no model 'x'; available: m"),
         (RuntimeError("secret"), 1, "internal error"),
     ],

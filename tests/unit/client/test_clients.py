@@ -122,12 +122,36 @@ def test_options_go_where_the_proto_has_them():
     )
 
 
+def test_options_of_several_parts_go_where_the_proto_has_them():
+    message = request(
+        ["a"],
+        {
+            "forbidden_phrases": ["b", "c"],
+            "terminology": {"d": "e"},
+            "sampling": {"seed": 7, "top_p": 0.5},
+        },
+    )
+
+    assert (
+        pb.TranslateOptions(
+            forbidden_phrases=["b", "c"],
+            terminology=[pb.Term(source="d", target="e")],
+            sampling=pb.Sampling(seed=7, top_p=0.5),
+        )
+        == message.options
+    )
+    assert request(["a"], {"sampling": {}}).options.HasField("sampling")
+
+
 @pytest.mark.parametrize(
     ("texts", "options", "field"),
     [
         (["a", "b\ud800"], {}, "contents[1]"),
         (["a"], {"beam": 10**12}, "beam"),
         (["a"], {"length_normalisation": "median"}, "length_normalisation"),
+        (["a"], {"sampling": {"seed": 2**63}}, "sampling"),
+        (["a"], {"forbidden_phrases": ["b\ud800"]}, "forbidden_phrases"),
+        (["a"], {"target_prefix": "b\ud800"}, "target_prefix"),
     ],
 )
 def test_what_no_message_can_hold_is_refused_at_once(texts, options, field):

@@ -8,7 +8,7 @@ from service.decoding import DecodeRequest, EngineLimits, StepFailed, StepInput,
 from service.decoding.crank import Crank, Outcome, StepReport
 from service.decoding.request import Tokens
 from service.decoding.scripted import ScriptedStepper, copying
-from service.errors import DeadlineExceeded
+from service.errors import DeadlineExceeded, InvalidArgument
 from tests.support.decoding import ManualClock
 
 EOS = 2
@@ -133,3 +133,16 @@ def test_giving_up_leaves_nobody_inside(crank: Crank) -> None:
 
     assert [0, 1] == [s.key for s in crank.give_up()]
     assert not crank.busy
+
+
+def test_bans_that_leave_nothing_to_say_are_the_callers_mistake() -> None:
+    """Eight words, none twice, and a text of at least nine: there is none."""
+    crank = Crank(ScriptedStepper(copying(9)), EngineLimits(), ManualClock())
+    asked = DecodeRequest(source=(5, EOS), max_length=20, min_length=10, no_repeat_ngram=1)
+    outcome, _ = crank.run(crank.admit([crank.sequence(0, asked, 0.0)], ()), 0.0)
+    while not outcome.failed:
+        outcome, _ = crank.run(crank.admit((), ()), 0.0)
+
+    [(_, error)] = outcome.failed
+    assert isinstance(error, InvalidArgument)
+    assert "no_repeat_ngram" == error.field

@@ -1,9 +1,11 @@
 """What may be asked: refused at the door with the field, the limit and the value."""
 
+import dataclasses
+
 import pytest
 
 from service.bundle.manifest import DecodeDefaults, Limits
-from service.decoding import DecodeOptions, DecodeRequest
+from service.decoding import DecodeOptions, DecodeRequest, Phrase, Sampling, SamplingOptions
 from service.errors import InvalidArgument
 
 DEFAULTS = DecodeDefaults(
@@ -32,6 +34,11 @@ SOURCE = (5, 6, 7, 2)
         ("min_length", 11, "between 0 and 10 (the maximum length)"),
         ("length_normalisation", "soft", "none, average, gnmt"),
         ("source", (), "end-of-sentence"),
+        ("token_reward", 101.0, "between -100.0 and 100.0"),
+        ("repetition_penalty", 0.9, "between 1.0 and 10.0"),
+        ("no_repeat_ngram", 33, "between 0 and 32"),
+        ("forbidden_phrases", (Phrase.of((5,)),) * 129, "at most 128, got 129"),
+        ("target_prefix", (5,) * 10, "shorter than the maximum length of 10 tokens, got 10"),
     ],
 )
 def test_an_impossible_request_names_field_limit_and_value(
@@ -44,7 +51,7 @@ def test_an_impossible_request_names_field_limit_and_value(
 
     assert field == caught.value.field
     assert limit in caught.value.message
-    assert field == "source" or str(value) in caught.value.message
+    assert isinstance(value, tuple) or str(value) in caught.value.message
 
 
 def test_what_is_not_asked_is_as_the_bundle_recommends() -> None:
@@ -82,6 +89,87 @@ def test_what_is_asked_wins() -> None:
         max_length=7,
         alignments=True,
     )
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "limit"),
+    [
+        ("temperature", 0.0, "between 0.01 and 100.0, got 0.0"),
+        ("temperature", float("nan"), "between 0.01 and 100.0, got nan"),
+        ("top_k", 257, "between 1 and 256, got 257"),
+        ("top_p", 0.0, "above 0 and at most 1, got 0.0"),
+        ("seed", -1, "between 0 and 9223372036854775807, got -1"),
+    ],
+)
+def test_sampling_beyond_a_limit_is_refused(field: str, value: object, limit: str) -> None:
+    options = DecodeOptions(sampling=SamplingOptions(**{field: value}))  # type: ignore[arg-type]
+
+    with pytest.raises(InvalidArgument) as caught:
+        options.resolve(SOURCE, DEFAULTS, LIMITS)
+
+    assert f"sampling.{field}" == caught.value.field
+    assert limit in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        DecodeOptions(n_best=3, sampling=SamplingOptions()),
+        DecodeOptions(n_best=3, alternatives=True),
+    ],
+)
+def test_samples_and_alternatives_need_a_row_each_and_no_beam(options: DecodeOptions) -> None:
+    request = options.resolve(SOURCE, DEFAULTS, LIMITS)
+
+    assert (1, 3) == (request.beam, request.rows)
+    with pytest.raises(InvalidArgument, match="must be 1 with"):
+        dataclasses.replace(options, beam=3).resolve(SOURCE, DEFAULTS, LIMITS)
+
+
+@pytest.mark.parametrize(
+    ("options", "field", "message"),
+    [
+        ({"beam": 1}, "beam", "at least 2 with required_phrases, got 1"),
+        ({"sampling": Sampling(seed=1), "beam": 1}, "required_phrases", "need a beam"),
+        ({"required_phrases": ((5,), ())}, "required_phrases", "at least one token"),
+        ({"required_phrases": ((5,) * 65,)}, "required_phrases", "between 1 and 64"),
+        (
+            {"target_prefix": (5,) * 4, "required_phrases": ((5,) * 7,)},
+            "required_phrases",
+            "have 7 tokens; after a prefix of 4 there is room for 6 (the maximum length is 10)",
+        ),
+    ],
+)
+def test_phrases_that_cannot_be_said_are_refused(
+    options: dict[str, object], field: str, message: str
+) -> None:
+    asked = {"source": SOURCE, "max_length": 10, "beam": 4, "required_phrases": ((5, 6),)} | options
+
+    with pytest.raises(InvalidArgument) as caught:
+        DecodeRequest(**asked)  # type: ignore[arg-type]
+
+    assert field == caught.value.field
+    assert message in caught.value.message
+
+
+def test_required_phrases_widen_the_recommended_beam_and_leave_room_for_an_end() -> None:
+    options = DecodeOptions(required_phrases=((5,) * 12,), target_prefix=(6,))
+    request = options.resolve(SOURCE, DEFAULTS, LIMITS)
+
+    assert (10, 14) == (request.beam, request.max_length)
+
+
+def test_without_a_seed_every_request_has_its_own() -> None:
+    options = DecodeOptions(sampling=SamplingOptions())
+    first, second = (options.resolve(SOURCE, DEFAULTS, LIMITS).sampling for _ in range(2))
+
+    assert first != second
+
+
+def test_a_prefix_leaves_room_for_an_end_within_the_models_limit() -> None:
+    options = DecodeOptions(target_prefix=(5,) * 15)
+
+    assert 16 == options.resolve(SOURCE, DEFAULTS, LIMITS).max_length
 
 
 def test_a_recommended_beam_widens_to_the_n_best_asked_for() -> None:

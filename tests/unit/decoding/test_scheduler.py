@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from service.decoding import DecodeRequest, EngineLimits, StepInput, StepOutput
+from service.decoding import (
+    DecodeRequest,
+    EngineLimits,
+    Phrase,
+    Sampling,
+    StepInput,
+    StepOutput,
+)
 from service.decoding.scheduler import Scheduler
 from service.decoding.scripted import ScriptedStepper, copying
 from service.decoding.sequence import Sequence
@@ -203,3 +210,44 @@ def test_a_request_that_gets_no_number_ends_without_a_hypothesis(beam: int) -> N
     [over] = table.scheduler.absorb(StepOutput(log_probs_RK=log_probs, ids_RK=ids), 0.0)
 
     assert (0, ()) == (over.key, over.hypotheses)
+
+
+def test_a_forced_token_is_asked_for_and_others_are_not() -> None:
+    table = Table()
+    work = table.plan(request(target_prefix=(7,)), request(beam=2))
+
+    assert work.probe_ids_RP is not None
+    assert [[7], [0]] == work.probe_ids_RP.tolist()
+    assert Table().plan(request(), request(beam=2)).probe_ids_RP is None
+
+
+def test_the_rows_of_samples_set_out_from_the_one_fresh_row_of_their_source() -> None:
+    work = Table().plan(request(), request(n_best=3, sampling=Sampling(seed=1)))
+
+    assert work.parents_R is not None
+    assert ([0, 1, 1, 1], [0, 1, 1, 1]) == (work.parents_R.tolist(), work.sources_R.tolist())
+
+
+def test_as_many_more_candidates_are_asked_for_as_may_be_banned() -> None:
+    table = Table()
+    phrases = (Phrase.of((5, 6)), Phrase.of((5, 7)), Phrase.of((8,)))
+
+    assert 2 == table.plan(request(forbidden_phrases=phrases)).top_k
+    table.absorb([5, 8])
+    assert 4 == table.plan().top_k
+
+
+def test_a_guarded_request_gets_a_row_layout_of_its_own_but_the_same_step() -> None:
+    work = Table().plan(request(no_repeat_ngram=2), request(), request(beam=2))
+
+    assert [1, 0, 2] == work.sources_R.tolist()  # plain, guarded, wide
+
+
+def test_words_of_required_phrases_are_asked_for_at_every_step() -> None:
+    work = Table().plan(
+        request(beam=2, required_phrases=((5, 6), (6,))), request(beam=2, target_prefix=(7,))
+    )
+
+    assert work.probe_ids_RP is not None
+    assert {(7, 0), (5, 6)} == set(map(tuple, work.probe_ids_RP.tolist()))
+    assert 2 + 1 + 3 == work.top_k  # the width, eos, and as many as may be words of the phrases

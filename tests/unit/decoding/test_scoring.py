@@ -1,12 +1,13 @@
 """Scores by hand."""
 
+import dataclasses
 import math
 
 import numpy as np
 import pytest
 
 from service.decoding import DecodeRequest, LengthNormalisation
-from service.decoding.scoring import final_score, length_divisor, loosest_divisor
+from service.decoding.scoring import final_score, length_divisor, loosest_divisor, most_reward
 
 
 def request(
@@ -53,3 +54,19 @@ def test_no_length_divides_by_more_than_the_bound_does(asked: DecodeRequest) -> 
 
     assert sorted(divisors) == divisors
     assert loosest_divisor(asked) == divisors[-1]
+
+
+def test_a_reward_is_added_for_every_symbol() -> None:
+    asked = dataclasses.replace(request("average"), token_reward=0.5)
+
+    assert -6.0 / 7 + 3.5 == pytest.approx(final_score(asked, -6.0, 7))
+
+
+@pytest.mark.parametrize(("reward", "expected"), [(0.5, 6.5), (-0.5, -4.0), (0.0, 0.0)])
+def test_the_most_reward_is_that_of_the_longest_text_or_if_it_is_a_fine_of_the_shortest(
+    reward: float, expected: float
+) -> None:
+    """Seven symbols so far, thirteen at most: eight is the least that it can become."""
+    most = most_reward(np.array([reward]), np.array([7]), np.array([13]))
+
+    assert [expected] == most.tolist()

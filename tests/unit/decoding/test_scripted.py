@@ -64,3 +64,21 @@ def test_attention_is_as_wide_as_the_padding_and_sums_to_one() -> None:
     assert attention is not None
     assert (2, 16) == attention.shape
     assert [1.0, 1.0] == attention.sum(axis=1).tolist()
+
+
+def test_it_answers_for_the_tokens_it_is_asked_about() -> None:
+    stepper = ScriptedStepper(copying(10, certainty=0.5))
+    stepper.join([(5, 6, EOS)])
+    work = StepInput(
+        tokens_R=np.array([BOS]),
+        sources_R=np.array([0]),
+        parents_R=None,
+        kept_B=None,
+        top_k=1,
+        probe_ids_RP=np.array([[5, 9]]),
+    )
+
+    probed_RP = stepper.step(work).probe_log_probs_RP
+
+    assert probed_RP is not None
+    np.testing.assert_allclose(probed_RP, np.log([[0.5, 0.5 / 9]]), rtol=1e-6)

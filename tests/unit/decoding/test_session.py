@@ -6,8 +6,9 @@ import pytest
 
 from service.bundle import Bundle, BundleError, Manifest, open_bundle
 from service.bundle.graphs import GraphSpec, TensorSpec
-from service.decoding import DecodeRequest, Engine
+from service.decoding import DecodeRequest, Engine, Phrase, Sampling
 from service.decoding.session import OnnxStepper
+from service.errors import InvalidArgument
 from tests.support.bundles import FROZEN
 
 
@@ -122,3 +123,35 @@ def test_graphs_that_load_but_do_not_run_are_refused(bundle: Bundle) -> None:
 
     with pytest.raises(BundleError, match="cannot be run"):
         OnnxStepper.from_bundle(dataclasses.replace(bundle, manifest=crossed), threads=1)
+
+
+def test_a_bundle_of_before_probes_works_and_refuses_a_prefix(bundle: Bundle) -> None:
+    stepper = OnnxStepper.from_bundle(bundle, threads=1)
+
+    with pytest.raises(InvalidArgument) as caught:
+        Engine(stepper).decode([DecodeRequest(source=(5, 2), max_length=4, target_prefix=(5,))])
+
+    assert not stepper.has_probes
+    assert "target_prefix" == caught.value.field
+
+
+def test_bans_and_samples_need_nothing_new_of_a_bundle(bundle: Bundle) -> None:
+    """The model spells backwards: it may not say "dc", nor with chance say much else."""
+    encode = bundle.tokenizer.encode
+    source = (*encode("abcdef"), bundle.manifest.special_ids.eos)
+    engine = Engine(OnnxStepper.from_bundle(bundle, threads=1))
+
+    banned, drawn, again = engine.decode(
+        [
+            DecodeRequest(
+                source=source, max_length=12, forbidden_phrases=(Phrase.of(tuple(encode("dc"))),)
+            ),
+            *[DecodeRequest(source=source, max_length=12, sampling=Sampling(seed=3, top_p=0.5))]
+            * 2,
+        ]
+    )
+
+    assert bundle.tokenizer.decode(banned.best.tokens).startswith("fed")
+    assert "dc" not in bundle.tokenizer.decode(banned.best.tokens)
+    assert "fedcba" == bundle.tokenizer.decode(drawn.best.tokens)
+    assert drawn.hypotheses == again.hypotheses

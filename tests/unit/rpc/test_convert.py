@@ -1,13 +1,16 @@
 """Requests are checked on the way in; answers are complete on the way out."""
 
+from dataclasses import replace
+
 import pytest
 
+from service.decoding import SamplingOptions
 from service.errors import InvalidArgument
 from service.rpc import convert
 from service.rpc.limits import Limits
 from service.rpc.pb.parley.v1 import translation_pb2 as pb
 from service.rpc.selection import Languages, ModelRef
-from service.translation import TranslateOptions
+from service.translation import Term, TranslateOptions
 from tests.unit.rpc.fakes import FakeVersion, translation
 from tests.unit.translation.fakes import manifest
 
@@ -34,6 +37,16 @@ def test_what_is_set_is_kept_even_if_it_is_zero():
         token_scores=True,
         alignments=True,
         split_sentences=False,
+        soft_alignments=True,
+        token_reward=0.0,
+        repetition_penalty=1.0,
+        no_repeat_ngram=0,
+        forbidden_phrases=["a", "b"],
+        target_prefix="c",
+        required_phrases=["d"],
+        terminology=[pb.Term(source="e", target="f")],
+        alternatives=True,
+        sampling=pb.Sampling(seed=0, top_p=0.0),
     )
 
     assert (
@@ -48,8 +61,25 @@ def test_what_is_set_is_kept_even_if_it_is_zero():
             token_scores=True,
             alignments=True,
             split_sentences=False,
+            soft_alignments=True,
+            token_reward=0.0,
+            repetition_penalty=1.0,
+            no_repeat_ngram=0,
+            forbidden_phrases=("a", "b"),
+            target_prefix="c",
+            required_phrases=("d",),
+            terminology=(Term("e", "f"),),
+            alternatives=True,
+            sampling=SamplingOptions(seed=0, top_p=0.0),
         )
         == order(options=options).options
+    )
+
+
+def test_sampling_is_on_as_soon_as_it_is_there():
+    assert (
+        TranslateOptions(sampling=SamplingOptions())
+        == order(options=pb.TranslateOptions(sampling=pb.Sampling())).options
     )
 
 
@@ -88,6 +118,16 @@ def test_a_bad_request_names_field_limit_and_value(fields, field, message):
 
     assert field == caught.value.field
     assert message in caught.value.message
+
+
+def test_soft_alignments_are_told_with_where_they_begin():
+    given = translation("HALLO")
+    token = replace(given.hypotheses[0].tokens[0], attention=(0.25, 0.75), attention_start=3)
+    hypothesis = replace(given.hypotheses[0], tokens=(token,))
+    message = convert.translation_message(replace(given, hypotheses=(hypothesis,)), "m/1")
+
+    (told,) = message.hypotheses[0].tokens
+    assert ([0.25, 0.75], 3) == (list(told.attention), told.attention_start)
 
 
 def test_an_answer_tells_everything():

@@ -1,12 +1,21 @@
 """Text in, text out: sentences, options, details, over-long and invisible text."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
-from service.decoding import DecodeRequest, DecodeResult, FinishReason
+from service.bundle.graphs import TensorSpec
+from service.decoding import (
+    DecodeRequest,
+    DecodeResult,
+    FinishReason,
+    Phrase,
+    Sampling,
+    SamplingOptions,
+)
 from service.errors import InvalidArgument, Overloaded
-from service.translation import TranslateOptions, Translation, Translator
+from service.translation import Term, TranslateOptions, Translation, Translator
 from tests.unit.translation.fakes import (
     FakeEngine,
     FakeModel,
@@ -88,7 +97,9 @@ def test_an_option_beyond_its_limit_is_named(field, options):
     assert field == caught.value.field
 
 
-@pytest.mark.parametrize("options", [{"alignments": True}, {"coverage_penalty": 0.1}])
+@pytest.mark.parametrize(
+    "options", [{"alignments": True}, {"soft_alignments": True}, {"coverage_penalty": 0.1}]
+)
 def test_what_needs_attention_is_refused_by_a_model_without(options):
     with pytest.raises(InvalidArgument, match="needs attention"):
         translate("Ja", model=FakeModel(manifest(attention=False)), **options)
@@ -224,3 +235,114 @@ def test_here_and_now_equals_awaited():
         return [await translator.translate(text, options) for text in texts]
 
     assert asyncio.run(awaited()) == translator.translate_now(texts, options)
+
+
+def probed() -> FakeModel:
+    """A model that can be asked for given tokens."""
+    given = manifest()
+    decoder = given.graphs.decoder
+    probe = TensorSpec(name="probe_ids_RP", dtype="int64", shape=("R", "P"))
+    decoder = replace(decoder, inputs=(*decoder.inputs, probe))
+    return FakeModel(replace(given, graphs=replace(given.graphs, decoder=decoder)))
+
+
+def test_wishes_reach_the_engine_in_tokens():
+    engine = FakeEngine()
+    translate(
+        "Ja",
+        engine,
+        model=probed(),
+        soft_alignments=True,
+        token_reward=0.5,
+        repetition_penalty=1.5,
+        no_repeat_ngram=3,
+        forbidden_phrases=("a", "ja"),
+        target_prefix="J",
+        alternatives=True,
+        sampling=SamplingOptions(seed=5, temperature=0.5, top_k=9, top_p=0.9),
+        n_best=2,
+    )
+    (request,) = engine.requests
+    encode = frozen().tokenizer.encode
+
+    assert (True, 0.5, 1.5, 3, tuple(encode("J")), True) == (
+        request.soft_alignments,
+        request.token_reward,
+        request.repetition_penalty,
+        request.no_repeat_ngram,
+        request.target_prefix,
+        request.alternatives,
+    )
+    assert tuple(Phrase.of(tuple(encode(each))) for each in ("a", "ja")) == (
+        request.forbidden_phrases
+    )
+    assert Sampling(seed=5, temperature=0.5, top_k=9, top_p=0.9) == request.sampling
+
+
+@pytest.mark.parametrize(
+    "options", [{"target_prefix": "J"}, {"required_phrases": ("J",)}, {"alternatives": True}]
+)
+def test_what_is_for_one_sentence_is_refused_for_several(options):
+    with pytest.raises(InvalidArgument, match="for a single sentence; the text has 2"):
+        translate("Ja. Nein.", model=probed(), **options)
+    translate("Ja. Nein.", model=probed(), split_sentences=False, **options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"target_prefix": "J"}, {"required_phrases": ("J",)}, {"terminology": (Term("J", "j"),)}],
+)
+def test_given_words_need_a_model_that_can_be_asked_for_tokens(options):
+    with pytest.raises(InvalidArgument, match="which 'reverse' cannot") as caught:
+        translate("Ja", **options)
+
+    assert set(options) == {caught.value.field}
+
+
+def test_soft_alignments_tell_where_their_sentence_begins_among_the_pieces():
+    def attentive(request: DecodeRequest) -> DecodeResult:
+        result = reversed_spelling(request)
+        [first] = result.hypotheses
+        row = tuple(1.0 if i == 0 else 0.0 for i in range(len(request.source)))
+        return replace(result, hypotheses=(replace(first, attention=(row,) * len(first.tokens)),))
+
+    translation = translate("Ja. Ei.", FakeEngine(answer=attentive), soft_alignments=True)
+    tokens = translation.hypotheses[0].tokens
+
+    assert ("J", "a", ".", "</s>", "E", "i", ".", "</s>") == translation.source_pieces
+    assert [0, 0, 0, 0, 4, 4, 4, 0] == [each.attention_start for each in tokens]
+    assert [4, 4, 4, 0, 4, 4, 4, 0] == [len(each.attention) for each in tokens]
+
+
+def test_a_term_is_required_where_its_sentence_has_it():
+    engine = FakeEngine()
+    translate("Ein Haus. Ein Hof.", engine, model=probed(), terminology=(Term("Haus", "home"),))
+    house, yard = engine.requests
+
+    assert (tuple(frozen().tokenizer.encode("home")),) == house.required_phrases
+    assert (10, ()) == (house.beam, yard.required_phrases)
+
+
+def test_what_is_required_twice_is_required_once():
+    engine = FakeEngine()
+    translate(
+        "Haus",
+        engine,
+        model=probed(),
+        required_phrases=("home", "a"),
+        terminology=(Term("Haus", "home"),),
+    )
+    (request,) = engine.requests
+
+    assert tuple(tuple(frozen().tokenizer.encode(each)) for each in ("home", "a")) == (
+        request.required_phrases
+    )
+
+
+@pytest.mark.parametrize("options", [{"alternatives": True}, {"sampling": SamplingOptions()}])
+@pytest.mark.parametrize("wish", [{"required_phrases": ("a",)}, {"terminology": (Term("x", "y"),)}])
+def test_what_is_required_needs_a_beam(options, wish):
+    with pytest.raises(InvalidArgument, match="needs a beam") as caught:
+        translate("Ja", model=probed(), **options, **wish)
+
+    assert set(wish) == {caught.value.field}

@@ -61,7 +61,7 @@ class TranslateRequest(_message.Message):
     def __init__(self, contents: _Optional[_Iterable[str]] = ..., mime_type: _Optional[str] = ..., source_language_code: _Optional[str] = ..., target_language_code: _Optional[str] = ..., model: _Optional[str] = ..., options: _Optional[_Union[TranslateOptions, _Mapping]] = ...) -> None: ...
 
 class TranslateOptions(_message.Message):
-    __slots__ = ("beam", "n_best", "length_normalisation", "length_penalty", "coverage_penalty", "min_length", "max_length", "token_scores", "alignments", "split_sentences")
+    __slots__ = ("beam", "n_best", "length_normalisation", "length_penalty", "coverage_penalty", "min_length", "max_length", "token_scores", "alignments", "split_sentences", "soft_alignments", "token_reward", "repetition_penalty", "no_repeat_ngram", "forbidden_phrases", "target_prefix", "alternatives", "sampling", "required_phrases", "terminology")
     BEAM_FIELD_NUMBER: _ClassVar[int]
     N_BEST_FIELD_NUMBER: _ClassVar[int]
     LENGTH_NORMALISATION_FIELD_NUMBER: _ClassVar[int]
@@ -72,6 +72,16 @@ class TranslateOptions(_message.Message):
     TOKEN_SCORES_FIELD_NUMBER: _ClassVar[int]
     ALIGNMENTS_FIELD_NUMBER: _ClassVar[int]
     SPLIT_SENTENCES_FIELD_NUMBER: _ClassVar[int]
+    SOFT_ALIGNMENTS_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_REWARD_FIELD_NUMBER: _ClassVar[int]
+    REPETITION_PENALTY_FIELD_NUMBER: _ClassVar[int]
+    NO_REPEAT_NGRAM_FIELD_NUMBER: _ClassVar[int]
+    FORBIDDEN_PHRASES_FIELD_NUMBER: _ClassVar[int]
+    TARGET_PREFIX_FIELD_NUMBER: _ClassVar[int]
+    ALTERNATIVES_FIELD_NUMBER: _ClassVar[int]
+    SAMPLING_FIELD_NUMBER: _ClassVar[int]
+    REQUIRED_PHRASES_FIELD_NUMBER: _ClassVar[int]
+    TERMINOLOGY_FIELD_NUMBER: _ClassVar[int]
     beam: int
     n_best: int
     length_normalisation: LengthNormalisation
@@ -82,7 +92,37 @@ class TranslateOptions(_message.Message):
     token_scores: bool
     alignments: bool
     split_sentences: bool
-    def __init__(self, beam: _Optional[int] = ..., n_best: _Optional[int] = ..., length_normalisation: _Optional[_Union[LengthNormalisation, str]] = ..., length_penalty: _Optional[float] = ..., coverage_penalty: _Optional[float] = ..., min_length: _Optional[int] = ..., max_length: _Optional[int] = ..., token_scores: _Optional[bool] = ..., alignments: _Optional[bool] = ..., split_sentences: _Optional[bool] = ...) -> None: ...
+    soft_alignments: bool
+    token_reward: float
+    repetition_penalty: float
+    no_repeat_ngram: int
+    forbidden_phrases: _containers.RepeatedScalarFieldContainer[str]
+    target_prefix: str
+    alternatives: bool
+    sampling: Sampling
+    required_phrases: _containers.RepeatedScalarFieldContainer[str]
+    terminology: _containers.RepeatedCompositeFieldContainer[Term]
+    def __init__(self, beam: _Optional[int] = ..., n_best: _Optional[int] = ..., length_normalisation: _Optional[_Union[LengthNormalisation, str]] = ..., length_penalty: _Optional[float] = ..., coverage_penalty: _Optional[float] = ..., min_length: _Optional[int] = ..., max_length: _Optional[int] = ..., token_scores: _Optional[bool] = ..., alignments: _Optional[bool] = ..., split_sentences: _Optional[bool] = ..., soft_alignments: _Optional[bool] = ..., token_reward: _Optional[float] = ..., repetition_penalty: _Optional[float] = ..., no_repeat_ngram: _Optional[int] = ..., forbidden_phrases: _Optional[_Iterable[str]] = ..., target_prefix: _Optional[str] = ..., alternatives: _Optional[bool] = ..., sampling: _Optional[_Union[Sampling, _Mapping]] = ..., required_phrases: _Optional[_Iterable[str]] = ..., terminology: _Optional[_Iterable[_Union[Term, _Mapping]]] = ...) -> None: ...
+
+class Term(_message.Message):
+    __slots__ = ("source", "target")
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    TARGET_FIELD_NUMBER: _ClassVar[int]
+    source: str
+    target: str
+    def __init__(self, source: _Optional[str] = ..., target: _Optional[str] = ...) -> None: ...
+
+class Sampling(_message.Message):
+    __slots__ = ("seed", "temperature", "top_k", "top_p")
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    TEMPERATURE_FIELD_NUMBER: _ClassVar[int]
+    TOP_K_FIELD_NUMBER: _ClassVar[int]
+    TOP_P_FIELD_NUMBER: _ClassVar[int]
+    seed: int
+    temperature: float
+    top_k: int
+    top_p: float
+    def __init__(self, seed: _Optional[int] = ..., temperature: _Optional[float] = ..., top_k: _Optional[int] = ..., top_p: _Optional[float] = ...) -> None: ...
 
 class TranslateResponse(_message.Message):
     __slots__ = ("translations",)
@@ -123,14 +163,18 @@ class Hypothesis(_message.Message):
     def __init__(self, text: _Optional[str] = ..., score: _Optional[float] = ..., log_prob: _Optional[float] = ..., finish_reason: _Optional[_Union[FinishReason, str]] = ..., tokens: _Optional[_Iterable[_Union[Token, _Mapping]]] = ...) -> None: ...
 
 class Token(_message.Message):
-    __slots__ = ("piece", "log_prob", "source_index")
+    __slots__ = ("piece", "log_prob", "source_index", "attention", "attention_start")
     PIECE_FIELD_NUMBER: _ClassVar[int]
     LOG_PROB_FIELD_NUMBER: _ClassVar[int]
     SOURCE_INDEX_FIELD_NUMBER: _ClassVar[int]
+    ATTENTION_FIELD_NUMBER: _ClassVar[int]
+    ATTENTION_START_FIELD_NUMBER: _ClassVar[int]
     piece: str
     log_prob: float
     source_index: int
-    def __init__(self, piece: _Optional[str] = ..., log_prob: _Optional[float] = ..., source_index: _Optional[int] = ...) -> None: ...
+    attention: _containers.RepeatedScalarFieldContainer[float]
+    attention_start: int
+    def __init__(self, piece: _Optional[str] = ..., log_prob: _Optional[float] = ..., source_index: _Optional[int] = ..., attention: _Optional[_Iterable[float]] = ..., attention_start: _Optional[int] = ...) -> None: ...
 
 class Timings(_message.Message):
     __slots__ = ("queue_seconds", "decode_seconds", "first_token_seconds")
