@@ -47,6 +47,8 @@ examples:
 
 _FLAGS = {
     "beam": "--beam",
+    "min_length": "--min-length",
+    "max_length": "--max-length",
     "model": "--model",
     "source_language_code": "--source",
     "target_language_code": "--target",
@@ -113,6 +115,15 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     what.add_argument("--target", metavar="LANG", default="", help="language to translate into")
     what.add_argument(
         "--beam", metavar="N", type=int, help="1 (greedy) to 32 (default: the model's)"
+    )
+    what.add_argument(
+        "--min-length", metavar="N", type=int, help="least tokens of every translated sentence"
+    )
+    what.add_argument(
+        "--max-length",
+        metavar="N",
+        type=int,
+        help="most tokens; the same as --min-length makes runs on different models comparable",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object, not a table")
     parser.add_argument("files", metavar="FILE", nargs="*", help="texts, one per line")
@@ -184,8 +195,9 @@ def _options(args: argparse.Namespace) -> Options:
         "source_language_code": args.source,
         "target_language_code": args.target,
     }
-    if args.beam is not None:
-        options["beam"] = args.beam
+    for name in ("beam", "min_length", "max_length"):
+        if getattr(args, name) is not None:
+            options[name] = getattr(args, name)
     return options
 
 

@@ -84,9 +84,12 @@ def test_the_lines_of_a_file_are_sent_in_turn(bench, door, tmp_path):
 
 
 def test_options_reach_the_server(bench, door):
-    bench("--beam", "7", "--model", "m/1", "--source", "de", "--target", "en")
+    lengths = ("--min-length", "5", "--max-length", "6")
+    bench("--beam", "7", "--model", "m/1", "--source", "de", "--target", "en", *lengths)
 
-    assert {7} == {asked.beam for _, asked in door.translator.asked}
+    assert {(7, 5, 6)} == {
+        (asked.beam, asked.min_length, asked.max_length) for _, asked in door.translator.asked
+    }
 
 
 def test_refused_calls_are_counted_not_repeated(bench, door):
