@@ -16,7 +16,6 @@ from tests.benchmarks.machine import ROOT, description
 from tests.benchmarks.measures import arrivals, calls, in_process, parts, process, sweep
 from tests.benchmarks.results import Row, table, write
 from tests.benchmarks.texts import Pairs
-from tests.benchmarks.workers import Missing
 
 LATEST = ROOT / "tests" / "benchmarks" / "results" / "latest.json"
 
@@ -55,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     failed |= not _add(rows, bench, name, measure)
             if args.plot:
                 print("measuring: by concurrency", file=sys.stderr, flush=True)
-                _draw(bench, machine, args.plot)
+                failed |= not _draw(bench, machine, args.plot)
         finally:
             bench.close()
     print(table(machine, rows))
@@ -76,13 +75,15 @@ def _add(
     return True
 
 
-def _draw(bench: Bench, machine: dict[str, object], path: Path) -> None:
+def _draw(bench: Bench, machine: dict[str, object], path: Path) -> bool:
     try:
         points = sweep.by_concurrency(bench)
         title = f"{machine['model']}, greedy, one thread, {machine['cpu']}"
         sweep.plot(points, title, path)
-    except Missing as missing:
-        tell(f"no plot: {missing}")
+    except Exception as error:  # noqa: BLE001 - the table is worth printing anyway
+        tell(f"no plot: {error!r}")
+        return False
+    return True
 
 
 def _newest(exported: Path) -> Path:

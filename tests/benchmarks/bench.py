@@ -1,6 +1,5 @@
 """What every measure is given: the subject, the peers, servers, cores, and how long it may take."""
 
-import contextlib
 import shutil
 import statistics
 import sys
@@ -90,8 +89,7 @@ class Bench:
         """End the peers."""
         for worker in self._workers.values():
             if isinstance(worker, Worker):
-                with contextlib.suppress(OSError):
-                    worker.close()
+                worker.close()
 
 
 def tell(text: str) -> None:

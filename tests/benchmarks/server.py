@@ -43,10 +43,11 @@ class Server:
             stderr=subprocess.PIPE,
             text=True,
         )
+        address = ""
+        watchdog = threading.Timer(_PATIENCE, process.kill)
+        rest = threading.Thread(target=process.stderr.read)  # or a full pipe would stop the server
+        watchdog.start()
         try:
-            address = ""
-            watchdog = threading.Timer(_PATIENCE, process.kill)
-            watchdog.start()
             for line in process.stderr:
                 entry = json.loads(line)
                 if entry["message"].startswith("listening"):
@@ -55,13 +56,17 @@ class Server:
                     break
             else:
                 raise RuntimeError("the server did not become ready")
-            watchdog.cancel()
             ready = time.perf_counter() - started
-            threading.Thread(target=process.stderr.read, daemon=True).start()
+            watchdog.cancel()
+            rest.start()
             yield cls(process, address, ready)
         finally:
+            watchdog.cancel()
             process.kill()
             process.wait()
+            if rest.ident is not None:
+                rest.join()
+            process.stderr.close()
 
     def resident_mb(self) -> float:
         """Resident memory of the process now."""

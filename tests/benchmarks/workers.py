@@ -4,6 +4,7 @@ A worker stays up for the whole run, so that its turns and ours can alternate. I
 around its own call alone: what it costs to speak to it is not on its account.
 """
 
+import contextlib
 import json
 import os
 import subprocess
@@ -77,7 +78,11 @@ class Worker:
             text=True,
             env={**os.environ, "OMP_NUM_THREADS": "1", "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1"},
         )
-        self.name: str = self._hear()["name"]
+        try:
+            self.name: str = self._hear()["name"]
+        except Missing:
+            self.close()
+            raise
 
     def translate(self, sources: Sequence[Sequence[int]], *, beam: int, length: int) -> float:
         """Seconds for a batch, each of whose sentences gets exactly `length` target tokens."""
@@ -91,7 +96,8 @@ class Worker:
 
     def close(self) -> None:
         """End it."""
-        self._process.stdin.close()
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
         self._process.wait(60)
         self._process.stdout.close()
         self._complaints.close()

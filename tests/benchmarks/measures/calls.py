@@ -59,8 +59,8 @@ def many_callers(bench: Bench) -> Iterator[Row]:
     translator, options = subject.translator(), exactly(TARGET)
     load = {
         "concurrency": CALLERS,
-        "duration": 6 * bench.scale,
-        "warm_up": 1 * bench.scale,
+        "duration": max(0.5, 6 * bench.scale),
+        "warm_up": bench.scale,
         "beam": 1,
         "min_length": TARGET,
         "max_length": TARGET,

@@ -30,8 +30,8 @@ def by_concurrency(bench: Bench) -> list[dict[str, float]]:
                 bench.other_core,
                 path,
                 concurrency=callers,
-                duration=4 * bench.scale,
-                warm_up=1 * bench.scale,
+                duration=max(0.5, 4 * bench.scale),
+                warm_up=bench.scale,
                 beam=1,
             )
             latency = told["latency"]
