@@ -24,6 +24,7 @@ MEASURES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "real": in_process.real_sentences,
     "single": calls.one_at_a_time,
     "callers": calls.many_callers,
+    "servers": calls.callers_of_a_peer,
     "poisson": arrivals.poisson,
     "parts": parts.engine_against_parts,
     "start": process.start,

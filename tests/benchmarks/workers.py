@@ -7,10 +7,13 @@ around its own call alone: what it costs to speak to it is not on its account.
 import contextlib
 import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.benchmarks.machine import ROOT
@@ -18,7 +21,10 @@ from tests.benchmarks.machine import ROOT
 PEERS = Path(__file__).with_name("peers")
 
 # Names and packages of the environments; what is skipped is skipped with the installer's reason.
-TOOLS = (".venv-bench", ("ctranslate2>=4.8,<5", "numpy", "sacrebleu>=2.5,<3", "matplotlib>=3.9"))
+TOOLS = (
+    ".venv-bench",
+    ("ctranslate2>=4.8,<5", "numpy", "mosec>=0.9", "sacrebleu>=2.5,<3", "matplotlib>=3.9"),
+)
 OPENNMT = (
     ".venv-bench-onmt",
     (
@@ -28,6 +34,7 @@ OPENNMT = (
     ),
 )
 _INSTALL_SECONDS = 900
+MODEL = ROOT / TOOLS[0] / "models" / "transformer-4-4-256"
 
 
 class Missing(Exception):
@@ -114,8 +121,58 @@ class Worker:
 def ctranslate2(cores: Sequence[int]) -> Worker:
     """CTranslate2 on a Transformer 4+4 of width 256, int8, one thread."""
     python = environment(*TOOLS)
-    model = ROOT / TOOLS[0] / "models" / "transformer-4-4-256"
-    return Worker(python, "ctranslate2_worker.py", model, ",".join(map(str, cores)))
+    return Worker(python, "ctranslate2_worker.py", MODEL, ",".join(map(str, cores)))
+
+
+@contextmanager
+def mosec(core: int) -> Iterator[int]:
+    """The port of mosec around the same CTranslate2, one worker, on `core`; raises Missing."""
+    python = environment(*TOOLS)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    address = ["--address", "127.0.0.1", "--port", str(port), "--log-level", "warning"]
+    process = subprocess.Popen(
+        ["taskset", "--cpu-list", str(core), python, PEERS / "mosec_server.py", *address],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PEER_MODEL": str(MODEL), "OMP_NUM_THREADS": "1"},
+    )
+    try:
+        _await_port(port, process)
+        yield port
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def http_load(port: int, core: int, bodies: Sequence[str], load: Sequence[float]) -> dict:
+    """What callers on `core` find; `load` is callers, seconds to warm up, seconds to measure."""
+    command = ["taskset", "--cpu-list", str(core), sys.executable, PEERS / "http_load.py"]
+    done = subprocess.run(
+        [*command, str(port), *map(str, load)],
+        input="\n".join(bodies),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise Missing(f"cannot be called: {done.stderr.strip().splitlines()[-1]}")
+    return json.loads(done.stdout)
+
+
+def _await_port(port: int, process: subprocess.Popen, patience: float = 60.0) -> None:
+    end = time.monotonic() + patience
+    while time.monotonic() < end and process.poll() is None:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            time.sleep(2)  # it listens before its worker has loaded the model
+            return
+        time.sleep(0.1)
+    raise Missing("did not begin to listen")
 
 
 def opennmt(cores: Sequence[int]) -> Worker:

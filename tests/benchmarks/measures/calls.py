@@ -1,10 +1,12 @@
 """Through gRPC: one sentence at a time, and many callers at once."""
 
+import json
 import statistics
 from collections.abc import Iterator
 from pathlib import Path
 
 from service.client import Client
+from tests.benchmarks import workers
 from tests.benchmarks.bench import BATCH, SOURCE, TARGET, Bench
 from tests.benchmarks.results import Row
 from tests.benchmarks.subject import exactly, on_core, seconds
@@ -57,14 +59,6 @@ def many_callers(bench: Bench) -> Iterator[Row]:
     texts = texts_of(subject.bundle.tokenizer, SOURCE, 8 * BATCH)
     path = text_file(bench, texts)
     translator, options = subject.translator(), exactly(TARGET)
-    load = {
-        "concurrency": CALLERS,
-        "duration": max(0.5, 6 * bench.scale),
-        "warm_up": bench.scale,
-        "beam": 1,
-        "min_length": TARGET,
-        "max_length": TARGET,
-    }
     served: list[float] = []
     inside: list[float] = []
     per_call: list[float] = []
@@ -72,7 +66,7 @@ def many_callers(bench: Bench) -> Iterator[Row]:
     with bench.server() as server:
         for _round in range(bench.rounds(3)):
             before = server.cpu_seconds()
-            told = server.bench(bench.other_core, path, **load)
+            told = server.bench(bench.other_core, path, **_load(bench))
             used = server.cpu_seconds() - before
             served.append(told["texts_per_second"])
             p99.append(told["latency"]["p99"])
@@ -101,6 +95,50 @@ def many_callers(bench: Bench) -> Iterator[Row]:
         at_most=300,
         note=f"{CALLERS} callers; CPU time a call less what its sentence costs in process",
     )
+
+
+def callers_of_a_peer(bench: Bench) -> Iterator[Row]:
+    """The same 64 callers against CTranslate2 behind a server with a dynamic batcher."""
+    subject = bench.subject
+    texts = texts_of(subject.bundle.tokenizer, SOURCE, 8 * BATCH)
+    path = text_file(bench, texts)
+    bodies = [
+        json.dumps({"source": subject.encode(text), "beam": 1, "length": TARGET}) for text in texts
+    ]
+    load = (CALLERS, bench.scale, max(0.5, 6 * bench.scale))
+    ours: list[dict] = []
+    theirs: list[dict] = []
+    reason = ""
+    try:
+        bench.peer("ctranslate2")  # makes the model
+        with workers.mosec(bench.core) as port, bench.server() as server:
+            for _round in range(bench.rounds(3)):
+                ours.append(server.bench(bench.other_core, path, **_load(bench)))
+                theirs.append(workers.http_load(port, bench.other_core, bodies, load))
+    except Missing as missing:
+        reason = str(missing)
+    yield Row(
+        what=f"{CALLERS} callers against a server around the peer, greedy",
+        unit="sentences/s",
+        parley=statistics.median(o["texts_per_second"] for o in ours) if ours else None,
+        peer=statistics.median(t["per_second"] for t in theirs) if theirs else None,
+        peer_name="CTranslate2 int8 behind mosec",
+        at_least=3,
+        note=reason
+        or f"p99 {statistics.median(o['latency']['p99'] for o in ours):.0f} against "
+        f"{statistics.median(t['p99_ms'] for t in theirs):.0f} ms",
+    )
+
+
+def _load(bench: Bench) -> dict[str, object]:
+    return {
+        "concurrency": CALLERS,
+        "duration": max(0.5, 6 * bench.scale),
+        "warm_up": bench.scale,
+        "beam": 1,
+        "min_length": TARGET,
+        "max_length": TARGET,
+    }
 
 
 def text_file(bench: Bench, texts: list[str], name: str = "texts.txt") -> Path:
