@@ -73,10 +73,14 @@ class Server:
         status = Path(f"/proc/{self._process.pid}/status").read_text()
         return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) / 1024
 
-    def cpu_seconds(self) -> float:
-        """CPU time that the process has used so far."""
-        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    def cpu_seconds(self) -> dict[str, float]:
+        """CPU time so far, by thread."""
+        tick = os.sysconf("SC_CLK_TCK")
+        found = {}
+        for task in Path(f"/proc/{self._process.pid}/task").iterdir():
+            fields = (task / "stat").read_text().rpartition(")")[2].split()
+            found[task.name] = (int(fields[11]) + int(fields[12])) / tick
+        return found
 
     def bench(self, core: int | None, texts: Path, **options: object) -> dict[str, Any]:
         """What `parley bench` on `core` tells of this server; raises RuntimeError when it fails."""

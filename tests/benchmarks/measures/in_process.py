@@ -83,7 +83,7 @@ def real_sentences(bench: Bench) -> Iterator[Row]:
         except Missing as missing:
             reason = str(missing)
         with on_core(bench.core):
-            found = bench.alternate(bench.rounds(5), works)
+            found = bench.alternate(bench.rounds(3), works)
         yield Row(
             what=f"{_kind(beam)}, batch {BATCH}, {count} real sentences",
             unit="sentences/s",
