@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.benchmarks.bench import Bench, tell
 from tests.benchmarks.machine import ROOT, description
 from tests.benchmarks.measures import arrivals, calls, in_process, parts, process, sweep
-from tests.benchmarks.results import Row, table, write
+from tests.benchmarks.results import Row, markdown, table, write, write_between_marks
 from tests.benchmarks.texts import Pairs
 
 LATEST = ROOT / "tests" / "benchmarks" / "results" / "latest.json"
@@ -60,6 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             bench.close()
     print(table(machine, rows))
     write(args.out, machine, rows)
+    if args.document:
+        write_between_marks(args.document, markdown(machine, rows))
     return int(failed)
 
 
@@ -114,6 +116,9 @@ def _parser() -> argparse.ArgumentParser:
         help='columns of source and target: "1,2" (default; or BENCH_COLUMNS), "2,1"',
     )
     parser.add_argument("--plot", type=Path, help="also measure by concurrency, and draw it here")
+    parser.add_argument(
+        "--document", type=Path, help="put the table between the marks of this page"
+    )
     parser.add_argument("--out", type=Path, default=LATEST, help="default: %(default)s")
     return parser
 

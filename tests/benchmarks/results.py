@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-__all__ = ["Row", "table", "write"]
+__all__ = ["Row", "markdown", "table", "write", "write_between_marks"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,6 +67,25 @@ def table(machine: dict[str, object], rows: Sequence[Row]) -> str:
         padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=False))
         lines.append("  ".join([*padded, line[6]]).rstrip())
     return "\n".join(lines)
+
+
+def markdown(machine: dict[str, object], rows: Sequence[Row]) -> str:
+    """The same for a document."""
+    facts = "; ".join(f"{key.replace('_', ' ')} {_plain(value)}" for key, value in machine.items())
+    lines = [facts + ".", "", "| what | Parley | peer | ratio | target | met | |"]
+    lines.append("|---|---|---|---|---|---|---|")
+    for row in rows:
+        cells = (cell.replace("|", "\\|") for cell in _cells(row))
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def write_between_marks(path: Path, text: str) -> None:
+    """Put `text` between the marks that a document has for it."""
+    begin, end = "<!-- measured: begin -->", "<!-- measured: end -->"
+    document = path.read_text()
+    head, tail = document.split(begin)[0], document.split(end)[1]
+    path.write_text(f"{head}{begin}\n{text}\n{end}{tail}")
 
 
 def write(path: Path, machine: dict[str, object], rows: Sequence[Row]) -> None:

@@ -10,7 +10,7 @@ import pytest
 from tests.benchmarks.__main__ import MEASURES, main
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.measures.arrivals import arrivals, mixed_requests, submitted
-from tests.benchmarks.results import Row, table
+from tests.benchmarks.results import Row, markdown, table, write_between_marks
 from tests.benchmarks.static import StaticBatches, StaticSearch
 from tests.benchmarks.subject import Subject
 from tests.benchmarks.texts import Pairs, mixed_lengths, mixed_texts, texts_of
@@ -83,6 +83,20 @@ def test_a_measure_that_fails_is_a_row_and_an_exit_code(tmp_path, monkeypatch, c
 def test_a_row_knows_whether_its_target_is_met(row, ratio, target, met):
     assert (ratio, target, met) == (row.ratio, row.target, row.met)
     assert target in table({"cpu": "x"}, [row])
+
+
+def test_a_document_gets_the_table_between_its_marks(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("# Page\n<!-- measured: begin -->\nold\n<!-- measured: end -->\nThe end.\n")
+    row = Row(what="speed", unit="/s", parley=6, peer=2, peer_name="p", at_least=3)
+    write_between_marks(page, markdown({"memory_gb": 8}, [row]))
+    text = page.read_text()
+
+    assert "old" not in text
+    assert "memory gb 8." in text
+    assert "| speed | 6 /s | 2 p | 3 | >= 3x | yes |  |" in text
+    assert text.startswith("# Page\n")
+    assert text.endswith("\nThe end.\n")
 
 
 def test_texts_have_exactly_the_tokens_asked_for(subject):

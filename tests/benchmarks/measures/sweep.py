@@ -30,7 +30,7 @@ def by_concurrency(bench: Bench) -> list[dict[str, float]]:
                 bench.other_core,
                 path,
                 concurrency=callers,
-                duration=max(0.5, 4 * bench.scale),
+                duration=max(1.5, 4 * bench.scale),
                 warm_up=bench.scale,
                 beam=1,
             )
