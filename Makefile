@@ -24,6 +24,8 @@ LISTEN ?= 127.0.0.1:50051
 HTTP   ?= 127.0.0.1:8080
 # Handed to pytest by `make test`, for example ARGS="-k beam -x".
 ARGS   ?=
+# Handed to the benchmarks by `make bench`; `make bench BENCH_ARGS=--help` lists them.
+BENCH_ARGS ?=
 # Handed to `parley serve` by `make serve`, for example SERVE_ARGS="--log-level debug".
 SERVE_ARGS ?=
 
@@ -106,9 +108,8 @@ test-training: $(TRAIN_READY)
 	@$(TRAIN)/bin/python -m pytest $(wildcard $(TRAIN_TESTS)) $(ARGS)
 
 .PHONY: bench
-bench: $(SERVICE_READY)  ## the benchmarks under tests/benchmarks, one after the other
-	@found=; for f in tests/benchmarks/bench_*.py; do [ -e "$$f" ] || continue; found=1; echo "== $$f"; \
-	$(VENV)/bin/python "$$f" || exit $$?; done; [ -n "$$found" ] || echo "no benchmark yet: tests/benchmarks/bench_*.py"
+bench: $(SERVICE_READY)  ## measure Parley beside its peers, 20 minutes (BENCH_ARGS=--quick for a rough look)
+	@$(VENV)/bin/python -m tests.benchmarks $(BENCH_ARGS)
 
 # --- checks ------------------------------------------------------------------------------------------------------------
 
@@ -161,5 +162,5 @@ proto: $(DEV_READY)  ## generate the gRPC stubs (service/rpc/pb) from proto/ wit
 
 .PHONY: clean
 clean:  ## remove both environments and every cache (never data/, runs/ or exported/)
-	rm -rf $(VENV) $(TRAIN) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(TRAIN) .venv-bench .venv-bench-onmt build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find service training tests -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

@@ -1,4 +1,4 @@
-"""`parley`: serve, translate, models, inspect.
+"""`parley`: serve, translate, models, bench, inspect.
 
 Exit codes: 0 done, 1 failed, 2 used wrongly, 130 interrupted; errors are one clear line on stderr.
 """
@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from service import __version__
-from service.cli import inspect, models, serve, translate
+from service.cli import bench, inspect, models, serve, translate
 from service.cli.connection import CommandFailed
 from service.errors import ParleyError
 
@@ -22,6 +22,7 @@ examples:
   parley serve                                        a server on the models in exported/
   echo "Wo ist der Bahnhof?" | parley translate       ask it
   parley models                                       what it has loaded
+  parley bench                                        how much it can take
   parley inspect exported/tatoeba-de-en/1             what a published model says about itself
 
 `parley COMMAND --help` tells more.
@@ -57,6 +58,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"parley {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for command in (serve, translate, models, inspect):
+    for command in (serve, translate, models, bench, inspect):
         command.add_parser(commands)
     return parser

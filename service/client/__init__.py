@@ -10,6 +10,7 @@ The stubs under `service.rpc.pb` do the same for whoever prefers plain gRPC.
 
 from service.client.asynchronous import AsyncClient
 from service.client.blocking import Client
+from service.client.load import Call, Load, Record, apply_load
 from service.client.messages import (
     DEFAULT_SERVER,
     CallFailed,
@@ -19,15 +20,22 @@ from service.client.messages import (
     TranslationResult,
     as_dict,
 )
+from service.client.report import Latency, Report
 
 __all__ = [
     "DEFAULT_SERVER",
     "AsyncClient",
+    "Call",
     "CallFailed",
     "Client",
+    "Latency",
+    "Load",
     "Model",
     "Options",
+    "Record",
+    "Report",
     "Sampling",
     "TranslationResult",
+    "apply_load",
     "as_dict",
 ]

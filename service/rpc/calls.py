@@ -49,6 +49,7 @@ class CountCalls(grpc.aio.ServerInterceptor):
     def __init__(self, metrics: CallMetrics, clock: Callable[[], float] = time.monotonic) -> None:
         self._metrics = metrics
         self._clock = clock
+        self._wrapped = _Once()
 
     async def intercept_service(
         self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
@@ -57,11 +58,14 @@ class CountCalls(grpc.aio.ServerInterceptor):
         handler = await continuation(handler_call_details)
         if handler is None:  # no such method; gRPC answers UNIMPLEMENTED
             return None
-        _, service, name = handler_call_details.method.split("/", 2)
+        path = handler_call_details.method
+        return self._wrapped.get(path, handler, lambda: self._counting(path, handler))
+
+    def _counting(self, path: str, handler: Handler) -> Handler:
+        _, service, name = path.split("/", 2)
         kind = shape(handler.request_streaming, handler.response_streaming)
-        return _wrapped(
-            handler, lambda call, _: self._counted(RpcMethod(kind, service, name), call)
-        )
+        method = RpcMethod(kind, service, name)
+        return _wrapped(handler, lambda call, _: self._counted(method, call))
 
     @asynccontextmanager
     async def _counted(self, method: RpcMethod, call: Call) -> AsyncIterator[None]:
@@ -92,6 +96,7 @@ class TranslateErrors(grpc.aio.ServerInterceptor):
         """`requests` maps "/package.Service/Method" to its request, if that is one message."""
         self._requests = requests
         self._max_request_bytes = max_request_bytes
+        self._wrapped = _Once()
 
     async def intercept_service(
         self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
@@ -100,8 +105,12 @@ class TranslateErrors(grpc.aio.ServerInterceptor):
         handler = await continuation(handler_call_details)
         if handler is None:
             return None
+        path = handler_call_details.method
+        return self._wrapped.get(path, handler, lambda: self._translating(path, handler))
+
+    def _translating(self, path: str, handler: Handler) -> Handler:
         read = handler.request_deserializer
-        kind = self._requests.get(handler_call_details.method)
+        kind = self._requests.get(path)
         if read is not None and kind is not None:
             read = tolerant(read, kind, self._max_request_bytes)
         return _wrapped(handler, _translating, read)
@@ -124,6 +133,20 @@ def shape(request_streaming: bool, response_streaming: bool) -> str:  # noqa: FB
     if request_streaming:
         return "bidi_stream" if response_streaming else "client_stream"
     return "server_stream" if response_streaming else "unary"
+
+
+class _Once:
+    """Handlers are wrapped once per method, not once per call."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, tuple[Handler, Handler]] = {}
+
+    def get(self, path: str, handler: Handler, wrap: Callable[[], Handler]) -> Handler:
+        """What `wrap` made, the first time, of this very handler."""
+        made = self._made.get(path)
+        if made is None or made[0] is not handler:
+            made = self._made[path] = (handler, wrap())
+        return made[1]
 
 
 def _wrapped(

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from service.errors import DeadlineExceeded, InvalidArgument, NotFound
 from service.rpc import convert
@@ -73,21 +73,28 @@ class TranslationServicer(pb_grpc.TranslationServicer):
 
 
 async def _all(
-    translator: TextTranslator, texts: Iterable[str], options: TranslateOptions
+    translator: TextTranslator, texts: Sequence[str], options: TranslateOptions
 ) -> list[Translation]:
     """Translations of all texts, in order; the first failure cancels the rest."""
     window = Window()
     try:
+        if len(texts) == 1:  # as most calls are: they need no task beside the call's own
+            return [await translator.translate(texts[0], options, window)]
         async with asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(translator.translate(text, options, window)) for text in texts
             ]
+    except InvalidArgument as error:
+        raise _of_options(error) from None
     except BaseExceptionGroup as failures:
-        error = failures.exceptions[0]
-        if isinstance(error, InvalidArgument):  # the translator knows only its options
-            raise InvalidArgument(f"options.{error.field}", error.message) from None
-        raise error from None
+        first = failures.exceptions[0]
+        raise (_of_options(first) if isinstance(first, InvalidArgument) else first) from None
     return [task.result() for task in tasks]
+
+
+def _of_options(error: InvalidArgument) -> InvalidArgument:
+    """The translator knows only its options; the caller sent them as a field."""
+    return InvalidArgument(f"options.{error.field}", error.message)
 
 
 def _response(translations: Iterable[Translation], loaded: LoadedVersion) -> pb.TranslateResponse:

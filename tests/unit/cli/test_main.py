@@ -15,7 +15,9 @@ def exit_code(*arguments: str) -> int:
     return caught.value.code
 
 
-@pytest.mark.parametrize("command", [(), ("serve",), ("translate",), ("models",), ("inspect",)])
+@pytest.mark.parametrize(
+    "command", [(), ("serve",), ("translate",), ("models",), ("bench",), ("inspect",)]
+)
 def test_every_command_explains_itself(command, capsys):
     assert 0 == exit_code(*command, "--help")
     assert "usage: parley" in capsys.readouterr().out

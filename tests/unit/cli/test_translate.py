@@ -195,8 +195,18 @@ def test_standard_input_is_read_and_its_reader_may_leave(door):
 
 
 def test_ctrl_c_ends_it_at_once_though_it_waits_for_input(door):
+    # A shell starts its background jobs with SIGINT ignored, and their children inherit that.
     running = subprocess.Popen(
-        [sys.executable, "-m", "service", "translate", "--server", door.address],
+        [
+            "env",
+            "--default-signal=INT",
+            sys.executable,
+            "-m",
+            "service",
+            "translate",
+            "--server",
+            door.address,
+        ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

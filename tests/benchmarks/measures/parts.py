@@ -1,0 +1,130 @@
+"""The engine against its own parts: where the time of a batch goes."""
+
+import json
+import statistics
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import onnxruntime as ort
+
+from service.decoding import StepReport
+from tests.benchmarks.bench import BATCH, SOURCE, TARGET, Bench, tell
+from tests.benchmarks.results import Row
+from tests.benchmarks.subject import Subject, on_core, seconds
+from tests.benchmarks.texts import texts_of
+
+_SHOWN = 6
+_LOOPS = {"Scan", "Loop", "If"}
+_LOOPING = "loops themselves"
+
+
+def engine_against_parts(bench: Bench) -> Iterator[Row]:
+    """The time of whole batches against the sum of onnxruntime's node times for the same steps."""
+    subject = bench.subject
+    texts = texts_of(subject.bundle.tokenizer, SOURCE, BATCH)
+    for beam in (1, 5):
+        requests = [subject.request(subject.encode(t), length=TARGET, beam=beam) for t in texts]
+        reports: list[StepReport] = []
+        engine = subject.engine(reports=reports)
+        profiled = ProfiledSubject(bench.bundle, bench.work)
+        watched = profiled.engine()
+        spent: list[float] = []
+        rounds = bench.rounds(30 if beam == 1 else 10)
+        with on_core(bench.core):
+            engine.decode(requests)
+            watched.decode(requests)
+            profiled.restart()
+            reports.clear()
+            for _round in range(rounds):
+                spent.append(seconds(lambda e=engine, r=requests: e.decode(r)))
+                watched.decode(requests)
+        nodes = profiled.node_seconds()
+        # What a loop takes beside its nodes is no node's time, and noting them is part of it.
+        inside = {
+            graph: (times.total() - times[_LOOPING]) / rounds for graph, times in nodes.items()
+        }
+        whole, parts = statistics.mean(spent), sum(inside.values())
+        kind = "greedy" if beam == 1 else f"beam {beam}"
+        yield Row(
+            what=f"engine against its own parts, {kind}, batch {BATCH}",
+            unit="batches/s",
+            parley=1 / whole,
+            peer=1 / parts,
+            peer_name="sum of node times",
+            at_least=0.8,
+            note=f"encoder {inside['encoder'] * 1e3:.1f} ms, decoder {inside['decoder'] * 1e3:.1f} "
+            f"ms in {TARGET} steps, of {whole * 1e3:.1f} ms",
+        )
+        stepping = sum(each.step_seconds + each.encode_seconds for each in reports)
+        yield Row(
+            what=f"host work beside the model, {kind}, batch {BATCH}",
+            unit="% of the time",
+            parley=100 * sum(each.host_seconds for each in reports) / stepping,
+            at_most=15 if beam == 1 else None,
+            note="of encoding and stepping",
+        )
+        for graph, times in nodes.items():
+            tell(f"{kind}, {graph}: {shares(times)}")
+
+
+class ProfiledSubject(Subject):
+    """The same, on sessions that note the time of every node."""
+
+    def __init__(self, path: Path, directory: Path) -> None:
+        super().__init__(path)
+        self._directory = directory
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget what was noted so far."""
+        for graph in ("encoder", "decoder"):
+            setattr(self.stepper, f"_{graph}", self._session(graph))
+
+    def node_seconds(self) -> dict[str, Counter[str]]:
+        """Seconds by graph and kind of node; ends the noting."""
+        return {
+            graph: _by_kind(Path(getattr(self.stepper, f"_{graph}").end_profiling()))
+            for graph in ("encoder", "decoder")
+        }
+
+    def _session(self, graph: str) -> ort.InferenceSession:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = 3
+        options.enable_profiling = True
+        options.profile_file_prefix = str(self._directory / graph)
+        data = self.bundle.read_graph(graph)
+        return ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+
+
+def _by_kind(profile: Path) -> Counter[str]:
+    """Seconds by kind of node; what a loop takes beside the nodes in it is `_LOOPING`."""
+    nodes = [
+        (event["ts"], event["dur"], event["args"]["op_name"])
+        for event in json.loads(profile.read_text())
+        if event.get("cat") == "Node" and event["name"].endswith("_kernel_time")
+    ]
+    profile.unlink()
+    loops = sorted((ts, ts + dur) for ts, dur, kind in nodes if kind in _LOOPS)
+    starts = [start for start, _ in loops]
+    found: Counter[str] = Counter({_LOOPING: sum(end - start for start, end in loops)})
+    for ts, dur, kind in nodes:
+        if kind not in _LOOPS:
+            found[kind] += dur
+            loop = bisect_right(starts, ts) - 1
+            if loop >= 0 and ts < loops[loop][1]:
+                found[_LOOPING] -= dur
+    return Counter({kind: microseconds / 1e6 for kind, microseconds in found.items()})
+
+
+def shares(times: Counter[str]) -> str:
+    """The kinds of nodes that take most, in percent."""
+    whole = sum(times.values())
+    shown = times.most_common(_SHOWN)
+    told = [f"{kind} {seconds_ / whole:.0%}" for kind, seconds_ in shown]
+    rest = 1 - sum(seconds_ for _, seconds_ in shown) / whole
+    return ", ".join([*told, f"others {rest:.0%}"])
