@@ -115,6 +115,7 @@ class Crank:
         else:
             before_stepping = self._clock()
             stepped = self._step(work, outcome)
+            self._rest()
         ended = self._clock()
         freed = sum(s.width for s in outcome.finished)
         if (
@@ -143,6 +144,11 @@ class Crank:
         left = self._scheduler.abandon() + self._scheduler.dismiss()
         self._stepper.reset()
         return left
+
+    def _rest(self) -> None:
+        """Hold nothing for nobody: it may be long before the next turn."""
+        if self._scheduler.seated == 0 and self._scheduler.plan() is None:
+            self._stepper.reset()
 
     def _encode(self, joining: list[Sequence], outcome: Outcome) -> list[Sequence]:
         if not joining:

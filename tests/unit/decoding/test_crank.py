@@ -128,6 +128,15 @@ def test_the_report_counts_what_happened(crank: Crank) -> None:
     assert [0] == [s.key for s in outcome.finished]
 
 
+def test_nothing_is_held_once_nobody_is_left(crank: Crank, stepper: Fragile) -> None:
+    turn(crank, request(5), request(5, 6))
+    turn(crank)
+    assert [(5, 6, EOS)] == stepper.held_sources[1:]
+    turn(crank)
+
+    assert [] == stepper.held_sources
+
+
 def test_giving_up_leaves_nobody_inside(crank: Crank) -> None:
     turn(crank, request(5), request(6))
 
