@@ -26,6 +26,8 @@ HTTP   ?= 127.0.0.1:8080
 ARGS   ?=
 # Handed to the benchmarks by `make bench`; `make bench BENCH_ARGS=--help` lists them.
 BENCH_ARGS ?=
+# Handed to the soak by `make soak`, for example SOAK_ARGS="--requests 500 --in-process".
+SOAK_ARGS ?=
 # Handed to `parley serve` by `make serve`, for example SERVE_ARGS="--log-level debug".
 SERVE_ARGS ?=
 
@@ -110,6 +112,10 @@ test-training: $(TRAIN_READY)
 .PHONY: bench
 bench: $(SERVICE_READY)  ## measure Parley beside its peers, 20 minutes (BENCH_ARGS=--quick for a rough look)
 	@$(VENV)/bin/python -m tests.benchmarks $(BENCH_ARGS)
+
+.PHONY: soak
+soak: $(DEV_READY)  ## 10,000 mixed requests in a crowd and one by one must get the same answers (SOAK_ARGS=--help)
+	@$(VENV)/bin/python -m tests.soak $(SOAK_ARGS)
 
 # --- checks ------------------------------------------------------------------------------------------------------------
 
