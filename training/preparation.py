@@ -7,6 +7,7 @@ start, which takes seconds.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from training.data.corpus import (
     read_corpus,
 )
 from training.data.fitting import SPECIAL_IDS, fit_tokenizer
+from training.data.subwords import SubwordSampler
 
 __all__ = ["Prepared", "prepare"]
 
@@ -42,13 +44,24 @@ class Prepared:
     tokenizer: Tokenizer
     tokenizer_spec: TokenizerSpec
     tokenizer_file: bytes
-    train: list[Example]
+    train_pairs: list[Pair]
+    train: list[Example]  # the ids of these pairs, cut the usual way
     dev: list[Reference]
     drops: Drops
 
     def source_ids(self, text: str) -> NDArray[np.int64]:
         """Ids of a source sentence, eos included."""
         return np.array([*self.tokenizer.encode(text), self.special.eos])
+
+    def examples(self) -> Callable[[int], Sequence[Example]]:
+        """What an epoch trains on, by its number: see ``Recipe.subwords``."""
+        recipe = self.recipe
+        if not recipe.subwords.active:
+            return lambda _: self.train
+        sampler = SubwordSampler(
+            recipe.subwords, recipe.tokenizer, self.tokenizer_file, self.train_pairs, self.train
+        )
+        return lambda epoch: sampler.epoch(epoch, seed=recipe.seed, longest=recipe.data.max_tokens)
 
 
 def prepare(recipe_path: Path, data_dir: Path, run_dir: Path) -> Prepared:
@@ -62,7 +75,7 @@ def prepare(recipe_path: Path, data_dir: Path, run_dir: Path) -> Prepared:
     corpus = read_corpus(recipe.data, data_dir, recipe.seed)
     spec, file = _tokenizer(recipe, sha256, corpus.train, run_dir)
     tokenizer = load_tokenizer(spec, SPECIAL_IDS, file)
-    train = encode_pairs(
+    pairs, train = encode_pairs(
         corpus.train, tokenizer, SPECIAL_IDS.eos, recipe.data.max_tokens, corpus.drops
     )
     if not train:
@@ -76,6 +89,7 @@ def prepare(recipe_path: Path, data_dir: Path, run_dir: Path) -> Prepared:
         tokenizer=tokenizer,
         tokenizer_spec=spec,
         tokenizer_file=file,
+        train_pairs=pairs,
         train=train,
         dev=group_references(corpus.dev),
         drops=corpus.drops,

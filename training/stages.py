@@ -35,7 +35,7 @@ def train(prepared: Prepared, budget_minutes: float | None) -> Progress:
         recipe_sha256=prepared.recipe_sha256,
         run_dir=prepared.run_dir,
         special=prepared.special,
-        sampler=BatchSampler(prepared.train, prepared.special, recipe.batches, recipe.seed),
+        sampler=BatchSampler(prepared.examples(), prepared.special, recipe.batches, recipe.seed),
         evaluate=lambda model: _score_dev(prepared, model).value,
         budget_minutes=budget_minutes,
     )

@@ -155,7 +155,7 @@ def letters() -> CharacterTokenizer:
 
 
 def test_both_sides_end_in_eos(letters: CharacterTokenizer) -> None:
-    [example] = encode_pairs([Pair("ab", "b")], letters, SPECIAL.eos, 9, Drops())
+    _, [example] = encode_pairs([Pair("ab", "b")], letters, SPECIAL.eos, 9, Drops())
 
     assert [4, 5, SPECIAL.eos] == example.source.tolist()
     assert [5, SPECIAL.eos] == example.target.tolist()
@@ -166,7 +166,8 @@ def test_pairs_with_a_side_of_too_many_tokens_are_dropped_and_counted(
 ) -> None:
     drops = Drops()
     pairs = [Pair("aaaa", "a"), Pair("aaa", "bbb"), Pair("a", "bbbb")]
-    kept = encode_pairs(pairs, letters, SPECIAL.eos, 4, drops)
+    pairs, kept = encode_pairs(pairs, letters, SPECIAL.eos, 4, drops)
 
+    assert [Pair("aaa", "bbb")] == pairs
     assert [[4, 4, 4, SPECIAL.eos]] == [example.source.tolist() for example in kept]
     assert ["2 dropped: longer than 4 tokens (first at pair 1: 'aaaa')"] == drops.lines()

@@ -50,6 +50,24 @@ def test_a_recipe_survives_being_written_and_read(tmp_path: Path) -> None:
     assert recipe == parse(Recipe, dump(recipe))
 
 
+def test_characters_cannot_be_cut_at_random(tmp_path: Path) -> None:
+    text = MINIMAL + '[tokenizer]\nkind = "characters"\n[subwords]\nsource = 1.0\n'
+
+    assert "a character can be cut in one way only" in complaint(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("source = 1.5", "source must be in [0, 1], not 1.5"),
+        ("alpha = 0.0", "alpha must be above 0, not 0.0"),
+        ("dropout = 1.0", "dropout must be in (0, 1), not 1.0"),
+    ],
+)
+def test_subword_regularisation_has_bounds(tmp_path: Path, line: str, said: str) -> None:
+    assert f"subwords: {said}" in complaint(tmp_path, MINIMAL + f"[subwords]\n{line}\n")
+
+
 def test_the_digest_changes_with_any_letter(tmp_path: Path) -> None:
     _, before = load_recipe(write_recipe(tmp_path, DATES))
     _, after = load_recipe(write_recipe(tmp_path, DATES + "# a remark\n"))

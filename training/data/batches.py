@@ -10,7 +10,7 @@ Shapes: B sentences, S source positions, T target positions.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,16 +49,17 @@ class Batch:
 
 def encode_pairs(
     pairs: Sequence[Pair], tokenizer: Tokenizer, eos: int, max_tokens: int, drops: Drops
-) -> list[Example]:
-    """Ids of every pair whose sides have at most ``max_tokens`` tokens, eos included."""
-    examples = []
+) -> tuple[list[Pair], list[Example]]:
+    """The pairs whose sides have at most ``max_tokens`` tokens, eos included, and their ids."""
+    kept, examples = [], []
     for number, pair in enumerate(pairs, 1):
         source, target = ([*tokenizer.encode(side), eos] for side in pair)
         if max(len(source), len(target)) > max_tokens:
             drops.add(f"longer than {max_tokens} tokens", f"pair {number}", pair.source)
         else:
+            kept.append(pair)
             examples.append(Example(np.array(source), np.array(target)))
-    return examples
+    return kept, examples
 
 
 def pad_rows(rows: Sequence[NDArray[np.int64]], pad: int) -> torch.Tensor:
@@ -72,40 +73,55 @@ def pad_rows(rows: Sequence[NDArray[np.int64]], pad: int) -> torch.Tensor:
 class BatchSampler:
     """Every example once an epoch; the same (seed, epoch) gives the same batches in the same
     order.
+
+    ``examples`` are the same in every epoch, or what a function of the epoch says they are.
     """
 
     def __init__(
-        self, examples: Sequence[Example], special: SpecialIds, config: BatchConfig, seed: int
+        self,
+        examples: Sequence[Example] | Callable[[int], Sequence[Example]],
+        special: SpecialIds,
+        config: BatchConfig,
+        seed: int,
     ) -> None:
-        self._examples = examples
+        self._source = examples if callable(examples) else lambda _: examples
+        self._latest: tuple[int, Sequence[Example]] | None = None
         self._special = special
         self._config = config
         self._seed = seed
 
     def epoch(self, number: int, *, skip: int = 0) -> Iterator[Batch]:
         """The batches of epoch ``number`` after the first ``skip``: where a killed run goes on."""
-        for indices in self._plan(number)[skip:]:
-            yield self._batch([self._examples[i] for i in indices])
+        examples = self._examples(number)
+        for indices in self._plan(number, examples)[skip:]:
+            yield self._batch([examples[i] for i in indices])
 
     def batches_in(self, number: int) -> int:
-        return len(self._plan(number))
+        return len(self._plan(number, self._examples(number)))
 
-    def _plan(self, epoch: int) -> list[list[int]]:
+    def _examples(self, epoch: int) -> Sequence[Example]:
+        """Those of the latest epoch are kept: they are counted first and read after."""
+        if self._latest is None or self._latest[0] != epoch:
+            self._latest = epoch, self._source(epoch)
+        return self._latest[1]
+
+    def _plan(self, epoch: int, examples: Sequence[Example]) -> list[list[int]]:
         rng = np.random.default_rng((self._seed, epoch))
         rooms: dict[int, list[int]] = defaultdict(list)
-        for index in rng.permutation(len(self._examples)).tolist():
-            rooms[len(self._examples[index].source)].append(index)
+        for index in rng.permutation(len(examples)).tolist():
+            rooms[len(examples[index].source)].append(index)
         plan: list[list[int]] = []
         for _, room in sorted(rooms.items()):
             # A stable sort keeps the shuffled order among equals: batches differ from epoch to
             # epoch.
-            plan.extend(self._cut(sorted(room, key=lambda i: len(self._examples[i].target))))
+            lengths = {index: len(examples[index].target) for index in room}
+            plan.extend(self._cut(sorted(room, key=lengths.__getitem__), lengths))
         return [plan[i] for i in rng.permutation(len(plan)).tolist()]
 
-    def _cut(self, room: list[int]) -> Iterator[list[int]]:
+    def _cut(self, room: list[int], lengths: Mapping[int, int]) -> Iterator[list[int]]:
         batch: list[int] = []
         for index in room:
-            longest = len(self._examples[index].target)  # sorted: this one is the longest so far
+            longest = lengths[index]  # sorted: this one is the longest so far
             full = (len(batch) + 1) * longest > self._config.target_tokens or len(
                 batch
             ) == self._config.max_sentences
