@@ -61,6 +61,14 @@ class RpcMethod(NamedTuple):
     method: str  # "Translate"
 
 
+class _MethodSeries(NamedTuple):
+    """The series of one method, looked up once; `handled` by the keys of GRPC_CODES."""
+
+    started: Counter
+    seconds: Histogram
+    handled: dict[str, Counter]
+
+
 UNKNOWN_METHOD = RpcMethod("unary", "unknown", "unknown")
 """Counts every method that nobody declared: those names are the caller's choice, not ours."""
 
@@ -122,7 +130,7 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
-        self._methods: set[RpcMethod] = set()
+        self._methods: dict[RpcMethod, _MethodSeries] = {}
         self._declare_rpc(registry)
         self._declare_engine(registry)
         self._declare_models(registry)
@@ -252,24 +260,27 @@ class Metrics:
         Calls of any other method are counted as UNKNOWN_METHOD.
         """
         for method in methods:
-            self._methods.add(method)
-            self.rpc_started.labels(*method)
-            self.rpc_seconds.labels(*method)
-            for code in GRPC_CODES.values():
-                self.rpc_handled.labels(*method, code)
+            self._methods[method] = _MethodSeries(
+                started=self.rpc_started.labels(*method),
+                seconds=self.rpc_seconds.labels(*method),
+                handled={
+                    code: self.rpc_handled.labels(*method, label)
+                    for code, label in GRPC_CODES.items()
+                },
+            )
 
     def rpc_begins(self, method: RpcMethod) -> None:
         """Count a call at its start."""
-        self.rpc_started.labels(*self._known(method)).inc()
+        self._series(method).started.inc()
 
     def rpc_ends(self, method: RpcMethod, code: str, seconds: float) -> None:
         """Count a call at its end, to be called in a `finally`; the code is a key of GRPC_CODES."""
-        method = self._known(method)
-        self.rpc_handled.labels(*method, GRPC_CODES.get(code, "Unknown")).inc()
-        self.rpc_seconds.labels(*method).observe(seconds)
+        series = self._series(method)
+        series.handled.get(code, series.handled["UNKNOWN"]).inc()
+        series.seconds.observe(seconds)
 
-    def _known(self, method: RpcMethod) -> RpcMethod:
-        return method if method in self._methods else UNKNOWN_METHOD
+    def _series(self, method: RpcMethod) -> "_MethodSeries":
+        return self._methods.get(method) or self._methods[UNKNOWN_METHOD]
 
     # -- models -----------------------------------------------------------------------------------
 

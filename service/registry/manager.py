@@ -59,6 +59,7 @@ class Manager:
         self._on_change = on_change
         self._catalog = Catalog()
         self._lock = threading.Lock()  # guards the catalog; never held while loading or unloading
+        self._statuses: Sequence[VersionStatus] = ()  # as last published; replaced, never changed
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -98,9 +99,11 @@ class Manager:
         return names[0]
 
     def list(self) -> Sequence[VersionStatus]:
-        """Every version that is on disk or in memory, by name, newest first."""
-        with self._lock:
-            return self._catalog.statuses()
+        """Every version that is on disk or in memory, by name, newest first.
+
+        Made when something changes, for it is asked for at every call.
+        """
+        return self._statuses
 
     # -- what probes need -------------------------------------------------------------------------
 
@@ -259,7 +262,7 @@ class Manager:
     def _publish(self, gone: Sequence[Entry] = ()) -> None:
         """Bring metrics up to date and tell whoever listens."""
         with self._lock:
-            statuses = self._catalog.statuses()
+            statuses = self._statuses = self._catalog.statuses()
         serving = {entry.name: 0 for entry in gone}
         for status in statuses:
             serving.setdefault(status.name, 0)

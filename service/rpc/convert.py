@@ -1,7 +1,8 @@
 """Protobuf messages to Parley's values and back; the way in is where requests are checked."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from google.protobuf.message import Message
@@ -23,6 +24,8 @@ __all__ = [
 ]
 
 MIME_TYPES = ("text/plain",)
+
+_SHORT = 256  # bytes: longer options have phrases, which are less likely to come again
 
 _NORMALISATIONS: dict[pb.LengthNormalisation, LengthNormalisation | None] = {
     pb.LENGTH_NORMALISATION_UNSPECIFIED: None,
@@ -61,10 +64,6 @@ class Order:
     languages: Languages
     options: TranslateOptions
 
-    def due(self, deadline: float) -> TranslateOptions:
-        """Its options, with the time by which it must be done."""
-        return replace(self.options, deadline=deadline)
-
 
 def order_from(request: pb.TranslateRequest, limits: Limits) -> Order:
     """What the request asks for. Raises InvalidArgument naming the field, the limit, the value."""
@@ -78,7 +77,7 @@ def order_from(request: pb.TranslateRequest, limits: Limits) -> Order:
         texts=tuple(request.contents),
         model=parse_model("model", request.model),
         languages=parse_languages(request.source_language_code, request.target_language_code),
-        options=_options(request.options),
+        options=_options(request.options) if request.HasField("options") else TranslateOptions(),
     )
 
 
@@ -104,6 +103,17 @@ def _check_contents(contents: Iterable[str], limits: Limits) -> None:
 
 
 def _options(options: pb.TranslateOptions) -> TranslateOptions:
+    # Callers tend to send the same options with every text.
+    spelt = options.SerializeToString()
+    return _known_options(spelt) if len(spelt) <= _SHORT else _read_options(options)
+
+
+@lru_cache(maxsize=256)
+def _known_options(spelt: bytes) -> TranslateOptions:
+    return _read_options(pb.TranslateOptions.FromString(spelt))
+
+
+def _read_options(options: pb.TranslateOptions) -> TranslateOptions:
     if options.length_normalisation not in _NORMALISATIONS:
         raise InvalidArgument(
             "options.length_normalisation",

@@ -46,7 +46,12 @@ class TextTranslator(Protocol):
     """Text in, text out, on one model version (see `service.translation.Translator`)."""
 
     async def translate(
-        self, text: str, options: TranslateOptions, window: Window | None = None
+        self,
+        text: str,
+        options: TranslateOptions,
+        window: Window | None = None,
+        *,
+        deadline: float | None = None,
     ) -> Translation:
         """Translate one text; cancelling the call takes its work out of the engine."""
 

@@ -6,11 +6,11 @@ from typing import Any
 import grpc
 from google.protobuf.descriptor import Descriptor
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection, reflection_pb2
+from grpc_reflection.v1alpha import reflection, reflection_pb2, reflection_pb2_grpc
 
 from service.errors import ListenError
 from service.metrics import RpcMethod
-from service.rpc.calls import CountCalls, TranslateErrors, shape
+from service.rpc.calls import Registrar, shape
 from service.rpc.health import HealthServicer
 from service.rpc.limits import Limits
 from service.rpc.pb.parley.v1 import translation_pb2, translation_pb2_grpc
@@ -76,16 +76,14 @@ class RpcServer:
             await self._server.stop(grace_seconds)
 
     def _assemble(self) -> grpc.aio.Server:
-        server = grpc.aio.server(
-            interceptors=[
-                CountCalls(self._metrics),
-                TranslateErrors(_requests(), self._limits.max_request_bytes),
-            ],
-            options=_options(self._limits),
-        )
-        translation_pb2_grpc.add_TranslationServicer_to_server(self._servicer, server)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
-        reflection.enable_server_reflection([each.full_name for each in _SERVICES], server)
+        server = grpc.aio.server(options=_options(self._limits))
+        limit = self._limits.max_request_bytes
+        # As good as a server to those who only register, but no subclass of one.
+        registrar: Any = Registrar(server, self._metrics, _requests(), limit)
+        translation_pb2_grpc.add_TranslationServicer_to_server(self._servicer, registrar)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, registrar)
+        reflector = reflection.aio.ReflectionServicer([each.full_name for each in _SERVICES])
+        reflection_pb2_grpc.add_ServerReflectionServicer_to_server(reflector, registrar)  # type: ignore[no-untyped-call]  # generated without types
         return server
 
 

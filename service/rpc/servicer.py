@@ -28,20 +28,23 @@ class TranslationServicer(pb_grpc.TranslationServicer):
     ) -> pb.TranslateResponse:
         """Translate every text, in order; all of them or none."""
         seconds = call.time_remaining()
+        hurried = seconds is not None
         if seconds is None:
             seconds = self._limits.default_deadline_seconds
-        options_due = time.monotonic() + seconds
+        deadline = time.monotonic() + seconds
         order = convert.order_from(request, self._limits)
         model = order.model or choose(self._models.list(), order.languages)
         with self._models.acquire(model.name, model.version) as loaded:
             check_languages(order.languages, loaded.name, loaded.manifest)
-            try:
-                async with asyncio.timeout(seconds):
-                    translations = await _all(
-                        loaded.translator, order.texts, order.due(options_due)
-                    )
-            except TimeoutError:
-                raise DeadlineExceeded from None
+            translating = _all(loaded.translator, order.texts, order.options, deadline)
+            if hurried:  # gRPC cancels the call at the caller's own deadline
+                translations = await translating
+            else:
+                try:
+                    async with asyncio.timeout(seconds):
+                        translations = await translating
+                except TimeoutError:
+                    raise DeadlineExceeded from None
             return _response(translations, loaded)
 
     async def ListModels(  # noqa: N802
@@ -73,16 +76,17 @@ class TranslationServicer(pb_grpc.TranslationServicer):
 
 
 async def _all(
-    translator: TextTranslator, texts: Sequence[str], options: TranslateOptions
+    translator: TextTranslator, texts: Sequence[str], options: TranslateOptions, deadline: float
 ) -> list[Translation]:
     """Translations of all texts, in order; the first failure cancels the rest."""
-    window = Window()
     try:
         if len(texts) == 1:  # as most calls are: they need no task beside the call's own
-            return [await translator.translate(texts[0], options, window)]
+            return [await translator.translate(texts[0], options, deadline=deadline)]
+        window = Window()
         async with asyncio.TaskGroup() as group:
             tasks = [
-                group.create_task(translator.translate(text, options, window)) for text in texts
+                group.create_task(translator.translate(text, options, window, deadline=deadline))
+                for text in texts
             ]
     except InvalidArgument as error:
         raise _of_options(error) from None

@@ -62,33 +62,41 @@ def assemble(
     segments: Segments, parts: Sequence[Part], *, n_best: int, target_language: str
 ) -> Translation:
     """Put the parts together: the `n_best` best combinations of their hypotheses."""
-    shifts = _shifts(parts)
-    hypotheses = []
-    for choice in _combinations(parts, n_best):
-        reasons = {each.finish_reason for each in choice}
-        hypotheses.append(
-            TextHypothesis(
-                text=segments.join([each.text for each in choice], target_language),
-                score=sum(each.score for each in choice),
-                log_prob=sum(each.log_prob for each in choice),
-                finish_reason=(
-                    FinishReason.LENGTH if FinishReason.LENGTH in reasons else FinishReason.STOP
-                ),
-                tokens=tuple(
-                    _shifted(token, shift)
-                    for each, shift in zip(choice, shifts, strict=True)
-                    for token in each.tokens
-                ),
-            )
-        )
+    if len(parts) == 1 and not any(segments.gaps):  # as most texts are: there is nothing to join
+        hypotheses = parts[0].hypotheses[:n_best]
+    else:
+        choices = _combinations(parts, n_best)
+        shifts = _shifts(parts)
+        hypotheses = tuple(_joined(segments, each, shifts, target_language) for each in choices)
     return Translation(
-        hypotheses=tuple(hypotheses),
+        hypotheses=hypotheses,
         source_pieces=tuple(piece for part in parts for piece in part.source_pieces),
         segments=len(parts),
         sentence_was_cut=segments.was_cut,
         queue_seconds=max((part.queue_seconds for part in parts), default=0.0),
         decode_seconds=max((part.decode_seconds for part in parts), default=0.0),
         first_token_seconds=max((part.first_token_seconds for part in parts), default=0.0),
+    )
+
+
+def _joined(
+    segments: Segments,
+    choice: Sequence[TextHypothesis],
+    shifts: Sequence[int],
+    target_language: str,
+) -> TextHypothesis:
+    """One hypothesis of the text, from one for each part."""
+    reasons = {each.finish_reason for each in choice}
+    return TextHypothesis(
+        text=segments.join([each.text for each in choice], target_language),
+        score=sum(each.score for each in choice),
+        log_prob=sum(each.log_prob for each in choice),
+        finish_reason=FinishReason.LENGTH if FinishReason.LENGTH in reasons else FinishReason.STOP,
+        tokens=tuple(
+            _shifted(token, shift)
+            for each, shift in zip(choice, shifts, strict=True)
+            for token in each.tokens
+        ),
     )
 
 

@@ -23,8 +23,8 @@ class TranslateOptions:
     `required_phrases` and `alternatives` are for texts of one sentence. Details of tokens come with
     `token_scores`, `alignments` or `soft_alignments`.
 
-    `deadline` is in seconds of `time.monotonic`: past it, the work is stopped. Ranges are checked
-    by `service.decoding.DecodeRequest`, which names a culprit as this class does.
+    Ranges are checked by `service.decoding.DecodeRequest`, which names a culprit as this class
+    does.
     """
 
     beam: int | None = None
@@ -47,7 +47,6 @@ class TranslateOptions:
     alternatives: bool = False
     sampling: SamplingOptions | None = None
     split_sentences: bool = True
-    deadline: float | None = None
 
     @property
     def detailed(self) -> bool:

@@ -17,6 +17,8 @@ __all__ = ["Segments", "is_unspaced", "split"]
 # Written without spaces between sentences, so that an empty gap is right between translations too.
 _UNSPACED = frozenset({"ja", "zh", "yue", "wuu", "th", "lo", "km", "my", "bo"})
 
+# One sentence without a doubt, in any language: nothing that could end one, but at its very end.
+_ONE_SENTENCE = re.compile(r"\w(?:[\w ,'-]*\w)?[.!?]?")
 _WHITE = re.compile(r"\s")
 _GAP = re.compile(r"\s+")
 _AFTER_CLAUSE = re.compile(r"(?<=[,;:…)\]–—])\s+|(?<=[，、；：])")
@@ -55,6 +57,8 @@ def split(
     Without `sentences`, the text is one segment, whatever it contains. `fits` says whether a
     segment is short enough for the model; where it is not, the segment is cut.
     """
+    if _ONE_SENTENCE.fullmatch(text) and fits(text):
+        return Segments(("", ""), (text,), was_cut=False)
     pieces = _sentences(text, _primary(language)) if sentences else iter([text])
     segments: list[str] = []
     gaps = [""]

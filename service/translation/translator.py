@@ -10,21 +10,23 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Protocol
 
 from service.bundle import Manifest, Tokenizer
 from service.bundle.graphs import ATTENTION, PROBES
-from service.decoding import DecodeOptions, DecodeRequest, DecodeResult
+from service.decoding import DecodeOptions, DecodeRequest, DecodeResult, Tokens
 from service.errors import InvalidArgument
 from service.translation.assembly import Part, assemble
 from service.translation.options import TranslateOptions
 from service.translation.phrases import Glossary, Speller
 from service.translation.result import Translation
 from service.translation.segments import Segments, split
-from service.translation.window import Window, outcome
+from service.translation.window import Window, forwarded, outcome
 
 __all__ = ["DecodingEngine", "TranslationModel", "Translator"]
+
+_PLANS = 64
 
 
 class DecodingEngine(Protocol):
@@ -50,6 +52,15 @@ class TranslationModel(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class _Plan:
+    """What options come to on this model, whatever the text; `required` in every sentence."""
+
+    decoding: DecodeOptions
+    required: tuple[Tokens, ...]
+    glossary: Glossary
+
+
+@dataclass(frozen=True, slots=True)
 class _Prepared:
     """A text on its way: one request per segment, None where there is nothing to decode."""
 
@@ -65,22 +76,35 @@ class Translator:
         self._tokenizer = bundle.tokenizer
         self._engine = engine
         self._speller = Speller(bundle.manifest, bundle.tokenizer)
+        # Callers tend to send the same options with every text.
+        self._plan = lru_cache(maxsize=_PLANS)(self._planned)
 
     async def translate(
-        self, text: str, options: TranslateOptions, window: Window | None = None
+        self,
+        text: str,
+        options: TranslateOptions,
+        window: Window | None = None,
+        *,
+        deadline: float | None = None,
     ) -> Translation:
         """Translate one text; cancelling the call takes its sentences out of the engine.
 
-        Calls that share a `window` share its places: give one to the texts of one request.
+        Past the `deadline`, in seconds of `time.monotonic`, the work is stopped. Calls that share a
+        `window` share its places: give one to the texts of one request.
         Raises InvalidArgument (the field is named as in TranslateOptions), Overloaded,
         DeadlineExceeded, Unavailable.
         """
-        window = window or Window()
+        if window is None:
+            prepared = self._prepare(text, options, deadline)
+            if len(prepared.requests) == 1 and (lone := prepared.requests[0]) is not None:
+                result = await outcome(forwarded(self._engine.submit(lone)))
+                return self._assemble(prepared, options, iter((result,)))
+            window = Window()
         futures: list[asyncio.Future[DecodeResult]] = []
         try:
             async with window.turn:
                 await asyncio.sleep(0)  # to prepare a text takes a moment: let others go first
-                prepared = self._prepare(text, options)
+                prepared = self._prepare(text, options, deadline)
                 for request in filter(None, prepared.requests):
                     futures.append(  # noqa: PERF401 - if one fails, those before it are known
                         await window.begin(partial(self._engine.submit, request))
@@ -94,18 +118,25 @@ class Translator:
 
     def translate_now(self, texts: Sequence[str], options: TranslateOptions) -> list[Translation]:
         """The same for tools and tests: in the caller's thread, all texts in one batch."""
-        prepared = [self._prepare(text, options) for text in texts]
+        prepared = [self._prepare(text, options, None) for text in texts]
         wanted = [request for each in prepared for request in each.requests if request]
         results = iter(self._engine.decode(wanted))
         return [self._assemble(each, options, results) for each in prepared]
 
-    def _prepare(self, text: str, options: TranslateOptions) -> _Prepared:
-        manifest = self._manifest
+    def _planned(self, options: TranslateOptions) -> _Plan:
         self._check_model(options)
-        decoding = options.decoding(
-            forbidden=self._speller.phrases("forbidden_phrases", options.forbidden_phrases),
-            prefix=self._speller.prefix("target_prefix", options.target_prefix),
+        speller = self._speller
+        return _Plan(
+            decoding=options.decoding(
+                forbidden=speller.phrases("forbidden_phrases", options.forbidden_phrases),
+                prefix=speller.prefix("target_prefix", options.target_prefix),
+            ),
+            required=speller.all_required("required_phrases", options.required_phrases),
+            glossary=Glossary(options.terminology, speller, self._manifest.source_language),
         )
+
+    def _prepare(self, text: str, options: TranslateOptions, deadline: float | None) -> _Prepared:
+        manifest, plan = self._manifest, self._plan(options)
         encoded: dict[str, list[int]] = {}
 
         def fits(segment: str) -> bool:
@@ -119,13 +150,13 @@ class Translator:
             fits=fits,
         )
         _check_single(segments, options)
-        glossary = Glossary(options.terminology, self._speller, manifest.source_language)
-        always = self._speller.all_required("required_phrases", options.required_phrases)
 
         def request(sentence: str) -> DecodeRequest | None:
-            required = tuple(dict.fromkeys((*always, *glossary.required(sentence))))
-            asked = replace(decoding, required_phrases=required) if required else decoding
-            return self._request(encoded[sentence], asked, options.deadline)
+            required = tuple(dict.fromkeys((*plan.required, *plan.glossary.required(sentence))))
+            asked = plan.decoding
+            if required:
+                asked = replace(asked, required_phrases=required)
+            return self._request(encoded[sentence], asked, deadline)
 
         requests = tuple(map(request, segments.sentences))
         return _Prepared(segments, requests)

@@ -1,4 +1,4 @@
-"""How many sentences one call may have in an engine at once.
+"""How many sentences one call may have in an engine at once, and how their results come back.
 
 A call with a thousand sentences would fill the queue that everybody shares. Through a window it
 takes its place there little by little, and a queue that is full of its own sentences is no reason
@@ -7,13 +7,15 @@ no other is begun.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 from service.errors import Overloaded, Unavailable
 
-__all__ = ["Window", "outcome"]
+__all__ = ["Window", "forwarded", "outcome"]
 
 T = TypeVar("T")
 
@@ -38,7 +40,7 @@ class Window:
         """
         await self._places.acquire()
         try:
-            future = asyncio.wrap_future(await self._admitted(submit))
+            future = forwarded(await self._admitted(submit))
         except BaseException:
             self._places.release()
             raise
@@ -62,6 +64,53 @@ class Window:
         self._places.release()
         if not future.cancelled() and self._failure is None:
             self._failure = future.exception()
+
+
+class _Post:
+    """Carries results to an event loop: whatever has finished when it looks costs one wake-up.
+
+    `asyncio.wrap_future` would wake the loop for every sentence, of which many finish in one step.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._letters: deque[tuple[Future[Any], asyncio.Future[Any]]] = deque()
+        self._rung = False
+
+    def bring(self, done: Future[Any], waiting: asyncio.Future[Any]) -> None:
+        """Take a result, in any thread."""
+        self._letters.append((done, waiting))
+        if not self._rung and not self._loop.is_closed():
+            self._rung = True
+            self._loop.call_soon_threadsafe(self._deliver)
+
+    def _deliver(self) -> None:
+        self._rung = False  # before the first look: a letter that comes now rings again
+        while self._letters:
+            done, waiting = self._letters.popleft()
+            if waiting.done():
+                continue
+            if done.cancelled():
+                waiting.cancel()
+            elif (error := done.exception()) is not None:
+                waiting.set_exception(error)
+            else:
+                waiting.set_result(done.result())
+
+
+_posts: "WeakKeyDictionary[asyncio.AbstractEventLoop, _Post]" = WeakKeyDictionary()
+
+
+def forwarded(future: Future[T]) -> asyncio.Future[T]:
+    """The same for the running event loop; cancelling either cancels the other."""
+    loop = asyncio.get_running_loop()
+    post = _posts.get(loop)
+    if post is None:
+        post = _posts[loop] = _Post(loop)
+    waiting: asyncio.Future[T] = loop.create_future()
+    future.add_done_callback(lambda done: post.bring(done, waiting))
+    waiting.add_done_callback(lambda each: future.cancel() if each.cancelled() else None)
+    return waiting
 
 
 async def outcome(future: asyncio.Future[T]) -> T:

@@ -29,13 +29,20 @@ class FakeTranslator:
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, TranslateOptions]] = []
+        self.deadlines: list[float | None] = []
         self.troubles: dict[str, BaseException] = {}
         self.cancelled: list[str] = []
 
     async def translate(
-        self, text: str, options: TranslateOptions, window: Window | None = None
+        self,
+        text: str,
+        options: TranslateOptions,
+        window: Window | None = None,
+        *,
+        deadline: float | None = None,
     ) -> Translation:
         self.asked.append((text, options))
+        self.deadlines.append(deadline)
         if text in self.troubles:
             raise self.troubles[text]
         try:

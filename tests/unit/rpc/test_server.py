@@ -196,10 +196,10 @@ async def test_a_deadline_reaches_the_engine_cancels_the_text_and_is_counted():
         start = time.monotonic()
         error = await failure(door.stub.Translate(request("wait"), timeout=0.2))
         await until(lambda: door.handled("DEADLINE_EXCEEDED"))
-        ((_, options),) = version.translator.asked
+        (deadline,) = version.translator.deadlines
 
         assert grpc.StatusCode.DEADLINE_EXCEEDED is error.code()
-        assert start + 0.2 == pytest.approx(options.deadline, abs=0.15)
+        assert start + 0.2 == pytest.approx(deadline, abs=0.15)
         assert ["wait"] == version.translator.cancelled
 
 

@@ -111,3 +111,21 @@ def test_what_fits_is_not_cut():
 
 def test_a_single_character_is_taken_even_if_it_does_not_fit():
     assert ("a", "b") == split("ab", language="de", sentences=True, fits=lambda _: False).sentences
+
+
+@pytest.mark.parametrize("language", ["de", "en", "fr", "hy", "hi", "ja", "th", "am"])
+@given(
+    st.text("abcäß ,'-.?!:19日।ไ", min_size=1, max_size=12)
+    | st.lists(st.sampled_from(["Dr", "3", "Mr.", "e.g", "Z", "O'Hara,", "Ja", "x-y"])).map(
+        " ".join
+    )
+)
+def test_the_short_way_for_one_sentence_takes_it_as_the_library_would(
+    language: str, text: str
+) -> None:
+    """A comma splits nothing; what might is left to the library."""
+    plain = split(text, language=language, sentences=True)
+
+    # The longer way is taken with anything before the text, such as a line.
+    long = split(f"A:\n{text}", language=language, sentences=True)
+    assert plain.sentences == long.sentences[1:]

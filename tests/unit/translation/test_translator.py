@@ -63,11 +63,10 @@ def test_options_reach_the_engine():
         coverage_penalty=0.2,
         min_length=1,
         max_length=9,
-        deadline=12.5,
     )
     (request,) = engine.requests
 
-    assert (7, 2, "gnmt", 0.6, 0.2, 1, 9, 12.5) == (
+    assert (7, 2, "gnmt", 0.6, 0.2, 1, 9) == (
         request.beam,
         request.n_best,
         request.length_normalisation,
@@ -75,8 +74,16 @@ def test_options_reach_the_engine():
         request.coverage_penalty,
         request.min_length,
         request.max_length,
-        request.deadline,
     )
+
+
+async def test_a_deadline_reaches_the_engine():
+    engine = FakeEngine()
+    translator = Translator(FakeModel(manifest()), engine)
+    await translator.translate("Ja. Nein.", TranslateOptions(), deadline=12.5)
+    await translator.translate("Ja", TranslateOptions(), deadline=13.5)
+
+    assert [12.5, 12.5, 13.5] == [each.deadline for each in engine.requests]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 
 from service.errors import DeadlineExceeded, Overloaded, Unavailable
 from service.translation import Window
-from service.translation.window import outcome
+from service.translation.window import forwarded, outcome
 
 
 class Queue:
@@ -105,3 +105,49 @@ async def test_a_place_is_free_again_when_nothing_could_be_begun():
     for _ in range(3):
         with pytest.raises(Overloaded):
             await window.begin(Queue(room=0).submit)
+
+
+async def test_what_finishes_together_wakes_the_loop_once(monkeypatch: pytest.MonkeyPatch):
+    loop = asyncio.get_running_loop()
+    rung: list[object] = []
+    ring = loop.call_soon_threadsafe
+    monkeypatch.setattr(
+        loop, "call_soon_threadsafe", lambda *call, **context: rung.append(ring(*call, **context))
+    )
+    done: list[Future[int]] = [Future() for _ in range(5)]
+    waiting = [forwarded(each) for each in done]
+    for number, each in enumerate(done):
+        each.set_result(number)
+
+    assert [0, 1, 2, 3, 4] == await asyncio.gather(*waiting)
+    assert 1 == len(rung)
+    late: Future[int] = Future()
+    later = forwarded(late)
+    late.set_result(9)
+    assert 9 == await later
+
+
+async def test_results_come_from_other_threads_whatever_they_are():
+    right, wrong, given_up = (Future[int]() for _ in range(3))
+    waiting = [forwarded(each) for each in (right, wrong, given_up)]
+
+    def finish() -> None:
+        right.set_result(1)
+        wrong.set_exception(DeadlineExceeded())
+        given_up.cancel()
+
+    await asyncio.to_thread(finish)
+    found = await asyncio.gather(*waiting, return_exceptions=True)
+
+    assert 1 == found[0]
+    assert [DeadlineExceeded, asyncio.CancelledError] == [type(each) for each in found[1:]]
+
+
+async def test_who_no_longer_waits_does_not_keep_others_from_their_results():
+    first, second = Future[int](), Future[int]()
+    gone, waiting = forwarded(first), forwarded(second)
+    gone.cancel()
+    second.set_result(2)
+
+    assert 2 == await waiting
+    assert first.cancelled()
