@@ -59,8 +59,8 @@ def _visitor(chance: random.Random, sentences: Sequence[str]) -> Visitor:
 
 
 def _moment(chance: random.Random) -> float:
-    """Anything from before the first step to after the last one."""
-    return 10 ** chance.uniform(-3, 0)
+    """Seconds: anything from before the first step to after the last one, in a crowd."""
+    return 10 ** chance.uniform(-3, 1)
 
 
 def _text(chance: random.Random, sentences: Sequence[str]) -> str:
