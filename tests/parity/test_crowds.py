@@ -19,6 +19,7 @@ KINDS = [
     ("lstm", "dot", False, "int8"),
     ("gru", "none", True, "float32"),
     ("gru", "none", False, "int8"),
+    ("rnn", "general", True, "int8"),
 ]
 
 

@@ -22,7 +22,7 @@ ARCHITECTURES = [
     for attention in ("none", "dot", "general", "additive")
     for bidirectional in (True, False)
     for layers in (1, 2)
-]
+] + [("rnn", "general", True, 2), ("rnn", "none", False, 1)]
 SHAPES = [(1, 1), (1, 8), (2, 3), (5, 9), (9, 17)]
 
 

@@ -28,7 +28,7 @@ from training.models import Seq2Seq
 ATTENTIONS = ["none", "dot", "general", "additive"]
 
 
-@pytest.fixture(params=["lstm", "gru"])
+@pytest.fixture(params=["rnn", "lstm", "gru"])
 def cell(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

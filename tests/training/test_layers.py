@@ -24,7 +24,7 @@ from training.layers import (
 from training.layers.recurrent import Cell
 
 Array = NDArray[np.float64]
-CELLS: list[Cell] = ["lstm", "gru"]
+CELLS: list[Cell] = ["rnn", "lstm", "gru"]
 
 
 @pytest.fixture(autouse=True)
@@ -132,7 +132,9 @@ def recurrent_oracle(
     outputs = []
     for x in x_TD:
         inward, back = w_ih @ x + b_ih, w_hh @ state[0] + b_hh
-        if layer.cell == "lstm":
+        if layer.cell == "rnn":
+            state = [np.tanh(inward + back)]
+        elif layer.cell == "lstm":
             i, f, g, o = np.split(inward + back, 4)
             c = sigmoid(f) * state[1] + sigmoid(i) * np.tanh(g)
             state = [sigmoid(o) * np.tanh(c), c]

@@ -30,7 +30,7 @@ def close(got: Any, wanted: Any) -> None:
     torch.testing.assert_close(got, wanted, atol=1e-5, rtol=0.0)
 
 
-@pytest.fixture(params=["lstm", "gru"])
+@pytest.fixture(params=["rnn", "lstm", "gru"])
 def cell(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

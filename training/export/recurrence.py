@@ -5,7 +5,7 @@ two and a half times as quick for 64; the stock 8-bit LSTM takes its scales from
 no use here, and there is no 8-bit GRU at all.
 
 Shapes: T time steps, B rows, D input features, H hidden units, X gates together (4H for an LSTM, 3H
-for a GRU).
+for a GRU, H where there are none).
 """
 
 from __future__ import annotations
@@ -114,9 +114,13 @@ def _cell(
     graph: GraphBuilder, arithmetic: Arithmetic, weights: _Weights, part_BX: str, state: list[str]
 ) -> list[str]:
     recurrent_BX = weights.recurrent_part(graph, arithmetic, state[0])
-    if weights.layer.cell == "lstm":
-        return _lstm(graph, weights.layer.hidden, part_BX, recurrent_BX, state[1])
-    return _gru(graph, weights.layer.hidden, part_BX, recurrent_BX, state[0])
+    match weights.layer.cell:
+        case "rnn":
+            return [graph.op("Tanh", graph.op("Add", part_BX, recurrent_BX))]
+        case "lstm":
+            return _lstm(graph, weights.layer.hidden, part_BX, recurrent_BX, state[1])
+        case "gru":
+            return _gru(graph, weights.layer.hidden, part_BX, recurrent_BX, state[0])
 
 
 def _lstm(

@@ -13,14 +13,25 @@ from torch import Tensor, nn
 
 __all__ = ["BiRecurrent", "Cell", "Recurrent", "State"]
 
-Cell = Literal["lstm", "gru"]
+Cell = Literal["rnn", "lstm", "gru"]
 State = tuple[Tensor, ...]
-"""What a cell carries from step to step, each [B, H]: (h, c) of an LSTM, (h,) of a GRU."""
+"""What a cell carries from step to step, each [B, H]: (h,), and of an LSTM (h, c)."""
+
+_KINDS: dict[Cell, type[nn.RNN | nn.LSTM | nn.GRU]] = {
+    "rnn": nn.RNN,
+    "lstm": nn.LSTM,
+    "gru": nn.GRU,
+}
 
 
 class Recurrent(nn.Module):
-    """One unidirectional layer: LSTM (Hochreiter & Schmidhuber 1997, with forget gate) or GRU (Cho
-    et al. 2014).
+    """One unidirectional layer. All cells are the state-space form: the next state is a function of
+    the state and the input, x_t = f(x_{t-1}, u_t), and what is read off it is y_t = h(x_t).
+
+    ``rnn``: f is tanh(W u + U x + b) (Elman 1990). Its gradient passes a product of Us on the way
+    back in time and vanishes or explodes (Bengio et al. 1994); the gates of the others let it pass.
+    ``lstm``: Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000. ``gru``: Cho
+    et al. 2014.
 
     ``states`` is the number of tensors in its state.
     """
@@ -29,9 +40,7 @@ class Recurrent(nn.Module):
         super().__init__()
         self.cell = cell
         self.hidden = hidden
-        self.rnn: nn.LSTM | nn.GRU = (
-            nn.LSTM(width_in, hidden) if cell == "lstm" else nn.GRU(width_in, hidden)
-        )
+        self.rnn = _KINDS[cell](width_in, hidden)
         self._initialise()
 
     @property
