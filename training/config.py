@@ -41,11 +41,12 @@ class DataConfig:
     """Where the pairs come from. Relative paths are looked up under ``--data-dir``.
 
     ``tsv``: one pair per line, columns numbered from 0. ``parallel``: two files of the same number
-    of lines (``train`` and ``train_target``). ``dates``: pairs are generated and no file is read. A
-    name that ends in ``.gz`` is gzip.
+    of lines (``train`` and ``train_target``). A name that ends in ``.gz`` is gzip. The others are
+    generated and read no file: ``dates``; ``copy`` and ``reversal`` of strings of ``min_symbols``
+    to ``max_symbols`` letters.
     """
 
-    kind: Literal["tsv", "parallel", "dates"]
+    kind: Literal["tsv", "parallel", "dates", "copy", "reversal"]
     train: str = ""
     dev: str = ""
     train_target: str = ""
@@ -54,15 +55,22 @@ class DataConfig:
     target_column: int = 1
     train_pairs: int = 0  # generated corpora only
     dev_pairs: int = 0
+    min_symbols: int = 2  # copy and reversal only
+    max_symbols: int = 12
     max_characters: int = 1000
     max_tokens: int = 100
     licence: str = ""
     attribution: str = ""
 
     def validate(self) -> Iterator[str]:
-        if self.kind == "dates":
+        if self.generated:
             if min(self.train_pairs, self.dev_pairs) < 1:
                 yield "train_pairs and dev_pairs must be at least 1 for a generated corpus"
+            if not 2 <= self.min_symbols <= self.max_symbols:
+                yield (
+                    "min_symbols must be between 2 and max_symbols "
+                    f"({self.max_symbols}), not {self.min_symbols}"
+                )
         elif not (self.train and self.dev):
             yield f"train and dev must name files for kind {self.kind!r}"
         if self.kind == "parallel" and not (self.train_target and self.dev_target):
@@ -74,6 +82,11 @@ class DataConfig:
             yield "source_column and target_column must be two different columns, counted from 0"
         if self.max_tokens < 2:
             yield f"max_tokens must be at least 2, not {self.max_tokens}"
+
+    @property
+    def generated(self) -> bool:
+        """Whether the pairs come from a seed and no file is read."""
+        return self.kind not in {"tsv", "parallel"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +138,7 @@ class SubwordConfig:
 class ModelConfig:
     """The architecture. ``encoder_hidden`` is the width of one direction."""
 
-    cell: Literal["lstm", "gru"] = "lstm"
+    cell: Literal["rnn", "lstm", "gru"] = "lstm"
     embedding: int = 256
     encoder_hidden: int = 256
     encoder_layers: int = 2

@@ -9,7 +9,7 @@ from tests.training.tiny import DATES, write_recipe
 from training.config import ModelConfig, Recipe, RecipeError, load_recipe
 
 RECIPES = sorted(
-    (Path(__file__).resolve().parents[2] / "training" / "recipes").glob("*.toml"),
+    (Path(__file__).resolve().parents[2] / "training" / "recipes").rglob("*.toml"),
 )
 
 MINIMAL = """
@@ -110,6 +110,11 @@ def test_everything_wrong_is_reported_together_by_dotted_path(tmp_path: Path) ->
         ("data", 'kind = "tsv"', "data: train and dev must name files"),
         ("data", 'kind = "parallel"\ntrain = "a"\ndev = "b"', "data: train_target and dev_target"),
         ("data", 'kind = "dates"', "data: train_pairs and dev_pairs must be at least 1"),
+        (
+            "data",
+            'kind = "copy"\ntrain_pairs = 1\ndev_pairs = 1\nmin_symbols = 13',
+            "data: min_symbols must be between 2 and max_symbols (12), not 13",
+        ),
         ("data", 'kind = "tsv"\nsource_column = 1', "data: source_column and target_column"),
         ("data", 'kind = "tsv"\nsource_column = -1', "data: source_column and target_column"),
         ("data", 'kind = "tsv"\nmax_tokens = 1', "data: max_tokens must be at least 2, not 1"),

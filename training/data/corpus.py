@@ -14,6 +14,7 @@ from typing import BinaryIO, NamedTuple, cast
 
 from training.config import DataConfig
 from training.data.dates import date_pairs
+from training.data.strings import ANSWERS, string_pairs
 
 __all__ = ["Corpus", "CorpusError", "Drops", "Pair", "Reference", "group_references", "read_corpus"]
 
@@ -71,9 +72,8 @@ def read_corpus(config: DataConfig, data_dir: Path, seed: int) -> Corpus:
         CorpusError: a file is missing or unreadable, or a part has no usable pair.
     """
     drops = Drops()
-    if config.kind == "dates":
-        made = date_pairs(config.train_pairs, config.dev_pairs, seed)
-        generated, held_out = ([Pair(*pair) for pair in part] for part in made)
+    if config.generated:
+        generated, held_out = ([Pair(*pair) for pair in part] for part in _made(config, seed))
         return Corpus(generated, held_out, drops)
     train = list(_read_part(config, data_dir, config.train, config.train_target, drops))
     dev = list(_read_part(config, data_dir, config.dev, config.dev_target, drops))
@@ -81,6 +81,16 @@ def read_corpus(config: DataConfig, data_dir: Path, seed: int) -> Corpus:
         if not part:
             raise CorpusError("\n".join([f"data.{name}: not one usable pair", *drops.lines()]))
     return Corpus(train, dev, drops)
+
+
+def _made(config: DataConfig, seed: int) -> Iterator[list[tuple[str, str]]]:
+    """Both parts of a corpus that needs no file."""
+    if config.kind == "dates":
+        yield from date_pairs(config.train_pairs, config.dev_pairs, seed)
+    else:
+        sizes = (config.train_pairs, config.dev_pairs)
+        answer = ANSWERS[config.kind]
+        yield from string_pairs(answer, sizes, seed, (config.min_symbols, config.max_symbols))
 
 
 def group_references(pairs: list[Pair]) -> list[Reference]:

@@ -213,7 +213,7 @@ def _architecture(recipe: Recipe, model: Seq2Seq) -> dict[str, str | int | float
 def _provenance(prepared: Prepared, trained_minutes: float) -> Provenance:
     recipe = prepared.recipe
     data = recipe.data
-    described = f"generated ({data.kind})" if data.kind == "dates" else data.train
+    described = f"generated ({data.kind})" if data.generated else data.train
     return Provenance(
         data=f"{described}, {len(prepared.train)} pairs",
         licence=data.licence or "unstated",
