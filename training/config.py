@@ -136,10 +136,22 @@ class SubwordConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
-    """The architecture. ``encoder_hidden`` is the width of one direction."""
+    """The architecture: an encoder, a decoder, and the values of each.
 
-    cell: Literal["rnn", "lstm", "gru"] = "lstm"
+    A recurrent encoder is ``encoder_hidden`` wide in one direction, a recurrent decoder
+    ``decoder_hidden``. A Transformer's layers and a hybrid decoder's are as wide as the
+    ``embedding``.
+    """
+
+    encoder: Literal["recurrent", "transformer"] = "recurrent"
+    decoder: Literal["recurrent", "hybrid"] = "recurrent"
+    cell: Literal["rnn", "lstm", "gru"] = "lstm"  # of a recurrent encoder or decoder
     embedding: int = 256
+    heads: int = 4
+    encoder_feed_forward: int = 1024
+    decoder_feed_forward: int = 1024
+    decoder_cell: Literal["lstm", "gru", "ssru"] = "ssru"  # of a hybrid decoder
+    conditional: bool = False  # a hybrid decoder recurs once more behind its attention
     encoder_hidden: int = 256
     encoder_layers: int = 2
     bidirectional: bool = True
@@ -154,6 +166,9 @@ class ModelConfig:
 
     def validate(self) -> Iterator[str]:
         for name in (
+            "heads",
+            "encoder_feed_forward",
+            "decoder_feed_forward",
             "embedding",
             "encoder_hidden",
             "encoder_layers",
@@ -165,6 +180,18 @@ class ModelConfig:
         for name in ("dropout", "output_dropout", "word_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 yield f"{name} must be in [0, 1), not {getattr(self, name)}"
+        if (self.encoder, self.decoder) != ("recurrent", "recurrent") and self.embedding % (
+            2 * max(self.heads, 1)
+        ):
+            yield (
+                f"embedding must be a multiple of 2 x heads ({2 * self.heads}), "
+                f"not {self.embedding}"
+            )
+        if self.decoder == "hybrid" and self.memory_width != self.embedding:
+            yield (
+                f"decoder 'hybrid' needs a memory as wide as embedding ({self.embedding}), "
+                f"not {self.memory_width}"
+            )
         if self.attention == "dot" and self.decoder_hidden != self.memory_width:
             yield (
                 f"attention 'dot' needs decoder_hidden equal to the memory's width "
@@ -174,6 +201,9 @@ class ModelConfig:
 
     @property
     def memory_width(self) -> int:
+        """Of what the encoder knows at one position."""
+        if self.encoder == "transformer":
+            return self.embedding
         return self.encoder_hidden * (2 if self.bidirectional else 1)
 
 

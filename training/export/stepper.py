@@ -44,7 +44,7 @@ class TorchStepper:
 
     @property
     def has_attention(self) -> bool:
-        return self._model.decoder.attention is not None
+        return self._model.decoder.attends
 
     def reset(self) -> None:
         self._sources: list[Encoded] = []

@@ -15,19 +15,21 @@ class SharedDropout(nn.Module):
     """Variational dropout: one mask per sequence, the same at every time step (Gal & Ghahramani
     2016, section 4).
 
-    Time is the first axis. Besides regularising better than a fresh mask per step it draws T times
-    fewer random numbers.
+    ``time`` is the axis of the steps. Besides regularising better than a fresh mask per step it
+    draws T times fewer random numbers.
     """
 
-    def __init__(self, rate: float) -> None:
+    def __init__(self, rate: float, time: int = 0) -> None:
         super().__init__()
         self.rate = rate
+        self.time = time
 
-    def forward(self, x_TBD: Tensor) -> Tensor:
+    def forward(self, x: Tensor) -> Tensor:
+        """[T, B, D], or [B, T, D] where ``time`` is 1."""
         if not self.training or self.rate == 0:
-            return x_TBD
-        keep_BD = torch.empty_like(x_TBD[0]).bernoulli_(1 - self.rate).div_(1 - self.rate)
-        return x_TBD * keep_BD
+            return x
+        keep = torch.empty_like(x.narrow(self.time, 0, 1), memory_format=torch.contiguous_format)
+        return x * keep.bernoulli_(1 - self.rate).div_(1 - self.rate)
 
     def extra_repr(self) -> str:
         return f"rate={self.rate}"

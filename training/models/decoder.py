@@ -59,6 +59,15 @@ class Decoder(nn.Module):
         """The layers, bottom first."""
         return [layer for layer in self.layers if isinstance(layer, Recurrent)]
 
+    @property
+    def attends(self) -> bool:
+        """Whether it looks at single positions of the source."""
+        return self.attention is not None
+
+    def keys(self, memory_BSM: Tensor) -> Tensor:
+        """What the attention's score needs of the memory, once for each sentence."""
+        return memory_BSM if self.attention is None else self.attention.keys(memory_BSM)
+
     def initial_state(self, encoded: Encoded) -> DecoderState:
         """Tanh of an affine map of the summary (Bahdanau et al. 2015, appendix A.2.2), for every
         layer.

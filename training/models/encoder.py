@@ -21,9 +21,9 @@ class Encoded(NamedTuple):
     """Everything that decoding needs to know of a source sentence."""
 
     memory_BSM: Tensor
-    keys_BSX: Tensor  # what the attention's score needs of the memory
+    keys_BSX: Tensor  # what the decoder's attention needs of the memory
     mask_BS: Tensor  # True at real positions
-    summary_BM: Tensor  # the last state of each direction (the context of Sutskever et al. 2014)
+    summary_BM: Tensor  # all of it in one vector (the context of Sutskever et al. 2014)
 
 
 class Encoder(nn.Module):
@@ -49,7 +49,7 @@ class Encoder(nn.Module):
 
     def forward(self, source_BS: Tensor, lengths_B: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Memory [B, S, M] with zeros at padded positions, its mask [B, S], and the summary [B,
-        M].
+        M]: the last state of each direction.
         """
         x_SBD = self.embedding(source_BS.t())
         for layer in self.layers:

@@ -11,13 +11,22 @@ from torch import Tensor, nn
 from training.config import ModelConfig
 from training.models.decoder import Decoder, DecoderState
 from training.models.encoder import Encoded, Encoder
+from training.models.hybrid_decoder import HybridDecoder
+from training.models.transformer_encoder import TransformerEncoder
 
 __all__ = ["Seq2Seq", "make_model"]
 
 
+_ENCODERS: dict[str, type[Encoder | TransformerEncoder]] = {
+    "recurrent": Encoder,
+    "transformer": TransformerEncoder,
+}
+_DECODERS: dict[str, type[Decoder | HybridDecoder]] = {"recurrent": Decoder, "hybrid": HybridDecoder}
+
+
 class Seq2Seq(nn.Module):
-    """RNN encoder-decoder with attention (Bahdanau et al. 2015) or a fixed context vector
-    (Sutskever et al. 2014).
+    """An encoder and a decoder, as the recipe has them: recurrent with attention (Bahdanau et al.
+    2015) or a fixed context vector (Sutskever et al. 2014), a Transformer's, or one of each.
 
     With ``tied_embeddings`` source, target and output share one matrix (Press & Wolf 2017,
     three-way tying).
@@ -26,21 +35,19 @@ class Seq2Seq(nn.Module):
     def __init__(self, config: ModelConfig, vocabulary_size: int) -> None:
         super().__init__()
         self.config = config
-        source = _embedding(vocabulary_size, config.embedding)
-        target = source if config.tied_embeddings else _embedding(vocabulary_size, config.embedding)
+        source = _embedding(vocabulary_size, config)
+        target = source if config.tied_embeddings else _embedding(vocabulary_size, config)
         output = nn.Linear(config.embedding, vocabulary_size)
         nn.init.zeros_(output.bias)
         if config.tied_embeddings:
             output.weight = target.weight
-        self.encoder = Encoder(config, source)
-        self.decoder = Decoder(config, target, output)
+        self.encoder = _ENCODERS[config.encoder](config, source)
+        self.decoder = _DECODERS[config.decoder](config, target, output)
 
     def encode(self, source_BS: Tensor, lengths_B: Tensor) -> Encoded:
         """Read the source. What stands behind a row's length changes nothing."""
         memory_BSM, mask_BS, summary_BM = self.encoder(source_BS, lengths_B)
-        attention = self.decoder.attention
-        keys_BSX = memory_BSM if attention is None else attention.keys(memory_BSM)
-        return Encoded(memory_BSM, keys_BSX, mask_BS, summary_BM)
+        return Encoded(memory_BSM, self.decoder.keys(memory_BSM), mask_BS, summary_BM)
 
     def initial_state(self, encoded: Encoded) -> DecoderState:
         return self.decoder.initial_state(encoded)
@@ -70,7 +77,9 @@ def make_model(config: ModelConfig, vocabulary_size: int, seed: int) -> Seq2Seq:
     return Seq2Seq(config, vocabulary_size)
 
 
-def _embedding(vocabulary_size: int, width: int) -> nn.Embedding:
-    embedding = nn.Embedding(vocabulary_size, width)
-    nn.init.normal_(embedding.weight, std=0.1)
+def _embedding(vocabulary_size: int, config: ModelConfig) -> nn.Embedding:
+    embedding = nn.Embedding(vocabulary_size, config.embedding)
+    # Where embeddings are multiplied by the root of their width, they are made smaller by it.
+    scaled = config.encoder == "transformer" or config.decoder == "hybrid"
+    nn.init.normal_(embedding.weight, std=config.embedding**-0.5 if scaled else 0.1)
     return embedding
