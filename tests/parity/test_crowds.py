@@ -7,37 +7,52 @@ import pytest
 
 from service.decoding import DecodeRequest, DecodeResult, Engine, EngineLimits, Sampling
 from tests.parity.exports import candidate, eight_bits, with_threads
-from tests.training.tiny import SPECIAL, architecture, lively_model, some_sources
+from tests.training.tiny import SPECIAL, architecture, hybrid, lively_model, some_sources
+from training.config import ModelConfig
 from training.export.runner import Candidate
 
-KINDS = [
-    ("lstm", "general", True, "float32"),
-    ("lstm", "general", True, "int8"),
-    ("gru", "additive", True, "float32"),
-    ("gru", "additive", True, "int8"),
-    ("lstm", "dot", False, "float32"),
-    ("lstm", "dot", False, "int8"),
-    ("gru", "none", True, "float32"),
-    ("gru", "none", False, "int8"),
-    ("rnn", "general", True, "int8"),
-]
 
-
-@pytest.fixture(scope="module", params=KINDS, ids=lambda kind: " ".join(map(str, kind)))
-def exported(request: pytest.FixtureRequest) -> Candidate:
+def recurrent(cell: str, attention: str, *, bidirectional: bool = True) -> ModelConfig:
     """Wider than other tests' models: kernels choose their ways by size."""
-    cell, attention, bidirectional, bits = request.param
-    model = lively_model(
-        architecture(
-            cell=cell,
-            attention=attention,
-            bidirectional=bidirectional,
-            embedding=24,
-            encoder_hidden=37,
-            decoder_hidden=52,
-            attention_width=33,
-        )
+    return architecture(
+        cell=cell,
+        attention=attention,
+        bidirectional=bidirectional,
+        embedding=24,
+        encoder_hidden=37,
+        decoder_hidden=52,
+        attention_width=33,
     )
+
+
+def wide_hybrid(cell: str, *, conditional: bool) -> ModelConfig:
+    """The same of the hybrids."""
+    return hybrid(
+        decoder_cell=cell,
+        conditional=conditional,
+        embedding=72,
+        heads=4,
+        encoder_feed_forward=101,
+        decoder_feed_forward=53,
+    )
+
+
+MODELS = {
+    "lstm general": recurrent("lstm", "general"),
+    "gru additive": recurrent("gru", "additive"),
+    "lstm dot one way": recurrent("lstm", "dot", bidirectional=False),
+    "gru none": recurrent("gru", "none"),
+    "rnn general": recurrent("rnn", "general"),
+    "hybrid lstm conditional": wide_hybrid("lstm", conditional=True),
+    "hybrid ssru": wide_hybrid("ssru", conditional=False),
+}
+KINDS = [(name, bits) for name in MODELS for bits in ("float32", "int8")]
+
+
+@pytest.fixture(scope="module", params=KINDS, ids=" ".join)
+def exported(request: pytest.FixtureRequest) -> Candidate:
+    name, bits = request.param
+    model = lively_model(MODELS[name])
     for parameter in model.parameters():
         parameter.data /= 2  # wider sums: keep the gates where rounding shows
     return candidate(model, eight_bits(model) if bits == "int8" else None)

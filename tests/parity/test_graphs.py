@@ -11,37 +11,41 @@ import torch
 
 from service.decoding import Engine, StepInput, StepOutput
 from tests.parity.exports import candidate, requests
-from tests.training.tiny import SPECIAL, VOCABULARY, architecture, lively_model, some_sources
+from tests.training.tiny import (
+    HYBRIDS,
+    SPECIAL,
+    VOCABULARY,
+    architecture,
+    lively_model,
+    some_sources,
+)
 from training.export.parity import check_parity
 from training.export.stepper import TorchStepper
 from training.models import Seq2Seq
 
-ARCHITECTURES = [
-    (cell, attention, bidirectional, layers)
+ARCHITECTURES = HYBRIDS | {
+    f"{cell} {attention} {'both' if bidirectional else 'one'} {layers}": architecture(
+        cell=cell,
+        attention=attention,
+        bidirectional=bidirectional,
+        encoder_layers=3 - layers,
+        decoder_layers=layers,
+    )
     for cell in ("lstm", "gru")
     for attention in ("none", "dot", "general", "additive")
     for bidirectional in (True, False)
     for layers in (1, 2)
-] + [("rnn", "general", True, 2), ("rnn", "none", False, 1)]
+}
+ARCHITECTURES |= {
+    "rnn general": architecture(cell="rnn", attention="general"),
+    "rnn none one": architecture(cell="rnn", attention="none", bidirectional=False),
+}
 SHAPES = [(1, 1), (1, 8), (2, 3), (5, 9), (9, 17)]
 
 
-@pytest.fixture(
-    scope="module",
-    params=ARCHITECTURES,
-    ids=lambda p: f"{p[0]} {p[1]} {'both' if p[2] else 'one'} {p[3]}",
-)
+@pytest.fixture(scope="module", params=ARCHITECTURES)
 def model(request: pytest.FixtureRequest) -> Seq2Seq:
-    cell, attention, bidirectional, layers = request.param
-    return lively_model(
-        architecture(
-            cell=cell,
-            attention=attention,
-            bidirectional=bidirectional,
-            encoder_layers=3 - layers,
-            decoder_layers=layers,
-        )
-    )
+    return lively_model(ARCHITECTURES[request.param])
 
 
 def same(ours: StepOutput, theirs: StepOutput) -> None:

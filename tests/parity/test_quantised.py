@@ -8,6 +8,7 @@ import torch
 from service.decoding import DecodeRequest, Engine, StepInput
 from tests.parity.exports import candidate, eight_bits, some_examples
 from tests.training.tiny import (
+    HYBRIDS,
     SPECIAL,
     VOCABULARY,
     Trained,
@@ -28,19 +29,16 @@ from training.models import Seq2Seq
 ATTENTIONS = ["none", "dot", "general", "additive"]
 
 
-@pytest.fixture(params=["rnn", "lstm", "gru"])
-def cell(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+ARCHITECTURES = HYBRIDS | {
+    f"{cell} {attention}": architecture(cell=cell, attention=attention)
+    for cell in ("rnn", "lstm", "gru")
+    for attention in ATTENTIONS
+}
 
 
-@pytest.fixture(params=ATTENTIONS)
-def attention(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture
-def model(cell: str, attention: str) -> Seq2Seq:
-    return lively_model(architecture(cell=cell, attention=attention))
+@pytest.fixture(params=ARCHITECTURES)
+def model(request: pytest.FixtureRequest) -> Seq2Seq:
+    return lively_model(ARCHITECTURES[request.param])
 
 
 # --- scales -------------------------------------------------------------------------------------

@@ -148,6 +148,35 @@ def architecture(**changes: Any) -> ModelConfig:
     return ModelConfig(**chosen)
 
 
+def hybrid(**changes: Any) -> ModelConfig:
+    """A small Transformer encoder with a hybrid decoder."""
+    chosen: dict[str, Any] = {
+        "encoder": "transformer",
+        "decoder": "hybrid",
+        "embedding": 12,
+        "heads": 3,
+        "encoder_layers": 2,
+        "encoder_feed_forward": 17,
+        "decoder_layers": 2,
+        "decoder_feed_forward": 19,
+        **changes,
+    }
+    return ModelConfig(**chosen)
+
+
+# Every cell once with the second recurrence and once without; each part with the other's kind.
+HYBRIDS: dict[str, ModelConfig] = {
+    f"hybrid {cell}{' conditional' if conditional else ''}": hybrid(
+        decoder_cell=cell, conditional=conditional
+    )
+    for cell in ("lstm", "gru", "ssru")
+    for conditional in (False, True)
+} | {
+    "transformer encoder, recurrent decoder": hybrid(decoder="recurrent", decoder_hidden=13),
+    "recurrent encoder, hybrid decoder": hybrid(encoder="recurrent", encoder_hidden=6),
+}
+
+
 def lively_model(config: ModelConfig, *, vocabulary: int = VOCABULARY, seed: int = 0) -> Seq2Seq:
     """A model whose every weight and bias matters: fresh ones are near zero, or exactly zero."""
     model = make_model(config, vocabulary, seed)

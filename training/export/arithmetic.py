@@ -37,7 +37,7 @@ class Range:
 
 
 class Arithmetic(Protocol):
-    """Emits the two operations that hold nearly all weights of a model."""
+    """Emits the operations that hold nearly all weights of a model."""
 
     def linear(
         self, graph: GraphBuilder, x: str, weight_OI: Array, bias_O: Array | None, place: str
@@ -45,8 +45,12 @@ class Arithmetic(Protocol):
         """X W^T + b. ``place`` names the activation ``x``: equal places share its quantisation."""
         ...
 
-    def lookup(self, graph: GraphBuilder, ids: str, table_VE: Array) -> str:
-        """Rows of an embedding table."""
+    def lookup(self, graph: GraphBuilder, ids: str, table_VE: Array, factor: float = 1.0) -> str:
+        """Rows of an embedding table, times ``factor``."""
+        ...
+
+    def rectify(self, graph: GraphBuilder, x: str, place: str) -> str:
+        """max(0, x), to be multiplied at ``place`` and read nowhere else."""
         ...
 
 
@@ -62,8 +66,13 @@ class Float32:
             return product
         return graph.op("Add", product, graph.constant(bias_O.astype(np.float32), "bias"))
 
-    def lookup(self, graph: GraphBuilder, ids: str, table_VE: Array) -> str:
-        return graph.op("Gather", graph.constant(table_VE.astype(np.float32), "embedding"), ids)
+    def lookup(self, graph: GraphBuilder, ids: str, table_VE: Array, factor: float = 1.0) -> str:
+        table = (table_VE * factor).astype(np.float32)
+        return graph.op("Gather", graph.constant(table, "embedding"), ids)
+
+    def rectify(self, graph: GraphBuilder, x: str, place: str) -> str:
+        del place
+        return graph.op("Relu", x)
 
 
 class StaticInt8:
@@ -93,11 +102,16 @@ class StaticInt8:
             inputs.pop()
         return graph.op("MatMulIntegerToFloat", *inputs, domain=CONTRIB)
 
-    def lookup(self, graph: GraphBuilder, ids: str, table_VE: Array) -> str:
+    def lookup(self, graph: GraphBuilder, ids: str, table_VE: Array, factor: float = 1.0) -> str:
         rows_VE, scale_V1 = _symmetric(table_VE, axis=1)
         rows = graph.op("Gather", graph.constant(rows_VE, "embedding"), ids)
+        scale_V1 = (scale_V1 * factor).astype(np.float32)
         scales = graph.op("Gather", graph.constant(scale_V1, "scale"), ids)
         return graph.op("Mul", graph.op("Cast", rows, to=1), scales)
+
+    def rectify(self, graph: GraphBuilder, x: str, place: str) -> str:
+        # Nothing below 0 was seen at the place, so 0 is its least value: quantising rectifies.
+        return x if self._ranges[place].low == 0 else graph.op("Relu", x)
 
     def _activation(self, graph: GraphBuilder, place: str) -> tuple[str, str]:
         seen = self._ranges[place]

@@ -30,6 +30,7 @@ from service.bundle import (
 )
 from training.config import Recipe
 from training.evaluate import Metric
+from training.export.architecture import described
 from training.export.arithmetic import Arithmetic, Float32, StaticInt8
 from training.export.calibration import calibrate
 from training.export.card import model_card
@@ -197,15 +198,9 @@ def _candidate(
 
 def _architecture(recipe: Recipe, model: Seq2Seq) -> dict[str, str | int | float | bool]:
     """What a reader of ``parley inspect`` wants to know."""
-    config = recipe.model
     return {
-        "family": "recurrent encoder-decoder",
-        "cell": config.cell,
-        "attention": config.attention,
-        "embedding": config.embedding,
-        "encoder": f"{config.encoder_layers} x {config.encoder_hidden}"
-        + (" in each direction" if config.bidirectional else ""),
-        "decoder": f"{config.decoder_layers} x {config.decoder_hidden}",
+        **described(recipe.model),
+        "embedding": recipe.model.embedding,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
     }
 

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 
 from training.export.arithmetic import Arithmetic
 from training.export.builder import GraphBuilder
-from training.layers import BiRecurrent, Recurrent
+from training.export.common import linear
+from training.layers import BiRecurrent, Recurrent, Ssru
 
-__all__ = ["emit_bidirectional", "emit_step"]
+__all__ = ["emit_bidirectional", "emit_ssru_step", "emit_step"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,18 @@ def emit_step(
     """One step for all rows; the next state, whose first tensor is the output."""
     weights = _Weights(layer, name)
     return _cell(graph, arithmetic, weights, weights.input_part(graph, arithmetic, x_BD), state)
+
+
+def emit_ssru_step(
+    graph: GraphBuilder, arithmetic: Arithmetic, layer: Ssru, name: str, x_BH: str, c_BH: str
+) -> list[str]:
+    """One step for all rows; the output, and the next state."""
+    forget_BH = graph.op("Sigmoid", linear(graph, arithmetic, x_BH, layer.forget, f"{name}.forget"))
+    written_BH = linear(graph, arithmetic, x_BH, layer.write, f"{name}.write")
+    # f c + (1 - f) w = w + f (c - w)
+    kept_BH = graph.op("Mul", forget_BH, graph.op("Sub", c_BH, written_BH))
+    after_BH = graph.op("Add", written_BH, kept_BH)
+    return [graph.op("Relu", after_BH), after_BH]
 
 
 def emit_bidirectional(

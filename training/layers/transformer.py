@@ -1,8 +1,8 @@
-"""The parts of a Transformer (Vaswani et al. 2017), normalised before each part instead of behind it
+"""The parts of a Transformer (Vaswani et al. 2017), pre-norm: each part reads what is normalised
 (Xiong et al. 2020), which trains without a long warm-up.
 
-Shapes: B sentences, S positions of the memory, T queries of a sentence, D width, H heads, F width of
-the feed-forward layer.
+Shapes: B sentences, S positions of the memory, T queries of a sentence, D width, H heads, X width
+of a head.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ __all__ = ["EncoderBlock", "FeedForward", "MultiHeadAttention", "sinusoids"]
 
 
 def sinusoids(positions: int, width: int) -> Tensor:
-    """Sines and cosines of falling frequency, [positions, width] (section 3.5); ``width`` is even."""
+    """Sines and cosines of falling frequency, [positions, width]; ``width`` is even (section
+    3.5).
+    """
     rates_D = torch.exp(torch.arange(0, width, 2) * (-math.log(10_000.0) / width))
     angles_SD = torch.arange(positions).unsqueeze(1) * rates_D
     return torch.stack([angles_SD.sin(), angles_SD.cos()], dim=-1).flatten(1)

@@ -4,6 +4,17 @@ token.
 
 from training.models.decoder import Decoder, DecoderState
 from training.models.encoder import Encoded, Encoder
+from training.models.hybrid_decoder import HybridDecoder
 from training.models.seq2seq import Seq2Seq, make_model
+from training.models.transformer_encoder import TransformerEncoder
 
-__all__ = ["Decoder", "DecoderState", "Encoded", "Encoder", "Seq2Seq", "make_model"]
+__all__ = [
+    "Decoder",
+    "DecoderState",
+    "Encoded",
+    "Encoder",
+    "HybridDecoder",
+    "Seq2Seq",
+    "TransformerEncoder",
+    "make_model",
+]

@@ -1,7 +1,8 @@
 """The decoder of the fastest translation systems on CPUs: a Transformer's, recurrent where it would
 look back at all that was said (Chen et al. 2018; Kim et al. 2019).
 
-Shapes: B sentences or rows, T target positions, S source positions, D width, L layers, V vocabulary.
+Shapes: B sentences or rows, T target positions, S source positions, D width, L layers, V
+vocabulary.
 """
 
 from __future__ import annotations
@@ -87,7 +88,8 @@ class HybridDecoder(nn.Module):
         for index, block in enumerate(self.blocks):
             first = index * self.states_per_layer
             states = state.layers[first : first + self.states_per_layer]
-            source = Remembered(*remembered[2 * index : 2 * index + 2], encoded.mask_BS)
+            keys_BSD, values_BSD = remembered[2 * index : 2 * index + 2]
+            source = Remembered(keys_BSD, values_BSD, encoded.mask_BS)
             x_BTD, now, weights_BTS = block(x_BTD, states, source, self.dropout)
             after += now
         readout_BTD = self.output_dropout(self.norm(x_BTD))

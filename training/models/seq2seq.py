@@ -21,7 +21,10 @@ _ENCODERS: dict[str, type[Encoder | TransformerEncoder]] = {
     "recurrent": Encoder,
     "transformer": TransformerEncoder,
 }
-_DECODERS: dict[str, type[Decoder | HybridDecoder]] = {"recurrent": Decoder, "hybrid": HybridDecoder}
+_DECODERS: dict[str, type[Decoder | HybridDecoder]] = {
+    "recurrent": Decoder,
+    "hybrid": HybridDecoder,
+}
 
 
 class Seq2Seq(nn.Module):

@@ -1,0 +1,43 @@
+"""What the manifest tells people of a model's architecture: words, nothing that a program reads."""
+
+from __future__ import annotations
+
+from training.config import ModelConfig
+
+__all__ = ["described"]
+
+
+def described(config: ModelConfig) -> dict[str, str | int | float | bool]:
+    """The family, and each side in a few words."""
+    family = {
+        ("recurrent", "recurrent"): "recurrent encoder-decoder",
+        ("transformer", "hybrid"): "Transformer encoder, hybrid decoder",
+    }.get((config.encoder, config.decoder), f"{config.encoder} encoder, {config.decoder} decoder")
+    return {"family": family, **_encoder(config), **_decoder(config)}
+
+
+def _encoder(config: ModelConfig) -> dict[str, str | int | float | bool]:
+    if config.encoder == "transformer":
+        return {
+            "encoder": f"{config.encoder_layers} x {config.embedding}, {config.heads} heads, "
+            f"feed-forward {config.encoder_feed_forward}"
+        }
+    sides = " in each direction" if config.bidirectional else ""
+    return {
+        "cell": config.cell,
+        "encoder": f"{config.encoder_layers} x {config.encoder_hidden}{sides}",
+    }
+
+
+def _decoder(config: ModelConfig) -> dict[str, str | int | float | bool]:
+    if config.decoder == "hybrid":
+        twice = ", recurring again behind the attention" if config.conditional else ""
+        return {
+            "decoder": f"{config.decoder_layers} x {config.embedding} {config.decoder_cell}"
+            f"{twice}, {config.heads} heads, feed-forward {config.decoder_feed_forward}"
+        }
+    return {
+        "cell": config.cell,
+        "attention": config.attention,
+        "decoder": f"{config.decoder_layers} x {config.decoder_hidden}",
+    }

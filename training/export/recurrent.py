@@ -1,0 +1,138 @@
+"""The recurrent encoder and decoder as graphs: ``models.encoder`` and ``models.decoder`` again.
+
+Shapes: B sentences, S source positions, R rows, G slots of a sentence, M memory width, A width of
+additive scores, E embedding, H hidden.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from training.export.arithmetic import Arithmetic
+from training.export.builder import GraphBuilder
+from training.export.common import linear, positions, products, real_positions, rows_of_slots
+from training.export.interface import Attended, Encoded, StepValues, Tensors, array
+from training.export.recurrence import emit_bidirectional, emit_step
+from training.layers import AdditiveAttention, Attention, GeneralAttention
+from training.models import Decoder, Encoder
+
+__all__ = ["RecurrentDecoderGraph", "RecurrentEncoderGraph"]
+
+
+class RecurrentEncoderGraph:
+    """Embedding and a stack of layers, each a loop over the positions."""
+
+    def __init__(self, encoder: Encoder, arithmetic: Arithmetic) -> None:
+        self._encoder = encoder
+        self._arithmetic = arithmetic
+
+    def emit(self, g: GraphBuilder, source_BS: str, lengths_B: str) -> Encoded:
+        """Memory and the last state of each direction."""
+        ids_SB = g.op("Transpose", source_BS, perm=[1, 0])
+        positions_S11 = positions(g, source_BS, [1, 2])
+        real_SB1 = g.op("Less", positions_S11, g.op("Unsqueeze", lengths_B, g.ints(0, 2)))
+        x_SBD = self._arithmetic.lookup(g, ids_SB, array(self._encoder.embedding.weight))
+        last_BM = ""
+        for index, layer in enumerate(self._encoder.recurrent):
+            x_SBD, last_BM = emit_bidirectional(
+                g, self._arithmetic, layer, f"encoder.layers.{index}", x_SBD, real_SB1
+            )
+        clean_SBM = g.op("Mul", x_SBD, g.op("Cast", real_SB1, to=1))
+        return Encoded(g.op("Transpose", clean_SBM, perm=[1, 0, 2]), last_BM)
+
+
+class RecurrentDecoderGraph:
+    """Layers of which the lowest attends, or a context that never changes."""
+
+    def __init__(self, decoder: Decoder, memory_width: int, arithmetic: Arithmetic) -> None:
+        self._decoder = decoder
+        self._arithmetic = arithmetic
+        memories: list[tuple[str, int]] = []
+        if decoder.attention is not None:
+            memories.append(("memory_BSM", memory_width))
+        if isinstance(decoder.attention, AdditiveAttention):
+            memories.append(("keys_BSA", decoder.attention.memory.out_features))
+        parts = "hc" if decoder.states_per_layer == 2 else "h"
+        states = [
+            (f"{part}{index}_RH", layer.hidden)
+            for index, layer in enumerate(decoder.recurrent)
+            for part in parts
+        ]
+        self._recurrent_states = len(states)
+        if decoder.attention is None:  # the context travels with each row
+            states.append(("context_RM", memory_width))
+        self.memories: Tensors = tuple(memories)
+        self.states: Tensors = tuple(states)
+
+    def emit_memories(self, g: GraphBuilder, encoded: Encoded) -> list[str]:
+        """The values of ``memories``, in the encoder's graph."""
+        values = [encoded.memory_BSM] if self.memories else []
+        if isinstance(self._decoder.attention, AdditiveAttention):
+            layer = self._decoder.attention.memory
+            values.append(
+                linear(g, self._arithmetic, encoded.memory_BSM, layer, "decoder.attention.memory")
+            )
+        return values
+
+    def emit_initial(self, g: GraphBuilder, encoded: Encoded) -> list[str]:
+        """The first values of ``states``, in the encoder's graph."""
+        bridge = linear(
+            g, self._arithmetic, encoded.summary_BM, self._decoder.bridge, "decoder.bridge"
+        )
+        sizes = [width for _, width in self.states[: self._recurrent_states]]
+        values = g.ops("Split", g.op("Tanh", bridge), g.ints(*sizes), outputs=len(sizes), axis=-1)
+        return values + [encoded.summary_BM] * (len(self.states) - len(values))
+
+    def emit_step(
+        self, g: GraphBuilder, tokens_R: str, states: list[str], source: Attended
+    ) -> StepValues:
+        """One token for every row."""
+        decoder = self._decoder
+        x_RD = self._arithmetic.lookup(g, tokens_R, array(decoder.embedding.weight))
+        after: list[str] = []
+        context_RM, weights_RS = "", ""
+        for index, layer in enumerate(decoder.recurrent):
+            first = index * decoder.states_per_layer
+            before = states[first : first + decoder.states_per_layer]
+            now = emit_step(g, self._arithmetic, layer, f"decoder.layers.{index}", x_RD, before)
+            after += now
+            if index == 0:
+                if decoder.attention is None:
+                    context_RM = states[-1]
+                else:
+                    context_RM, weights_RS = self._attend(g, decoder.attention, now[0], source)
+            x_RD = g.op("Concat", now[0], context_RM, axis=-1)
+        readout = linear(g, self._arithmetic, x_RD, decoder.readout, "decoder.readout")
+        after += states[self._recurrent_states :]
+        return StepValues(g.op("Tanh", readout), after, weights_RS)
+
+    def _attend(
+        self, g: GraphBuilder, attention: Attention, query_RX: str, source: Attended
+    ) -> tuple[str, str]:
+        """Context [R, M] and weights [R, S]."""
+        if isinstance(attention, AdditiveAttention | GeneralAttention):
+            query_RX = linear(
+                g, self._arithmetic, query_RX, attention.query, "decoder.attention.query"
+            )
+        query_BGX = g.op("Gather", query_RX, source.slots_BG)
+        memory_BSM, keys_BSX = source.memories[0], source.memories[-1]
+        if isinstance(attention, AdditiveAttention):
+            sums_BGSA = g.op(
+                "Add",
+                g.op("Unsqueeze", query_BGX, g.ints(2)),
+                g.op("Unsqueeze", keys_BSX, g.ints(1)),
+            )
+            energy_A1 = g.constant(array(attention.energy.weight).T, "energy")
+            scores_BGS = g.op(
+                "Squeeze", g.op("MatMul", g.op("Tanh", sums_BGSA), energy_A1), g.ints(3)
+            )
+        else:
+            scores_BGS = products(g, keys_BSX, query_BGX, transposed=False)
+        never = g.constant(np.array(-np.inf, np.float32), "never")
+        real_B1S = real_positions(g, memory_BSM, source.lengths_B)
+        weights_BGS = g.op("Softmax", g.op("Where", real_B1S, scores_BGS, never), axis=-1)
+        context_BGM = products(g, memory_BSM, weights_BGS, transposed=True)
+        context_RM, weights_RS = (
+            rows_of_slots(g, each, source.slot_of_R) for each in (context_BGM, weights_BGS)
+        )
+        return context_RM, weights_RS
