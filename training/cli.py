@@ -10,6 +10,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from training.data.cleaning import cli as cleaning
+
 if TYPE_CHECKING:
     from training.preparation import Prepared
 
@@ -23,6 +25,8 @@ examples:
   parley-train run training/recipes/tatoeba-de-en.toml --data-dir data --budget-minutes 60
       the learning rate comes down in time for the budget
   parley-train train my.toml        stopped by Ctrl-C? the same command goes on where it was
+  parley-train prepare pairs.tsv --out data/mine --source-language de --target-language en
+      clean your own pairs and split them without leaks (parley-train prepare --help)
   parley-train export my.toml       publish the best weights of a run that has ended, or not yet
 
 A recipe is one TOML file; training/recipes/ has examples, and every key is explained in
@@ -34,6 +38,8 @@ run directory (tensorboard --logdir runs).
 def main(argv: list[str] | None = None) -> int:
     """Run a command; 0 done, 1 failed, 2 used wrongly."""
     args = _parser().parse_args(argv)
+    if args.command is _prepare and args.recipe.suffix != ".toml":
+        return _clean(args)
     # torch takes seconds to import: --help and mistakes in the arguments do not wait for it.
     from service.bundle import BundleError
     from training.checkpoint import CheckpointError
@@ -65,6 +71,21 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
+def _clean(args: argparse.Namespace) -> int:
+    """``prepare`` for raw pairs, which waits for no torch."""
+    from training.data.corpus import CorpusError
+
+    try:
+        cleaning.run(args)
+    except argparse.ArgumentTypeError as error:
+        return _fail(error, 2)
+    except (CorpusError, OSError) as error:
+        return _fail(error, 1)
+    except KeyboardInterrupt:
+        return _fail("interrupted; nothing was written", 1)
+    return 0
+
+
 def _run(args: argparse.Namespace) -> None:
     from training import stages
 
@@ -74,6 +95,10 @@ def _run(args: argparse.Namespace) -> None:
 
 
 def _prepare(args: argparse.Namespace) -> None:
+    from training.config import RecipeError
+
+    if misplaced := cleaning.given(args):
+        raise RecipeError(f"{args.recipe} is a recipe; raw pairs alone have {', '.join(misplaced)}")
     prepared = _prepared(args)
     _say(f"tokenizer of {prepared.tokenizer_spec.vocabulary_size} pieces in {prepared.run_dir}")
 
@@ -140,15 +165,26 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     stages = (
         ("run", _run, "all of it: tokenizer, training, export, verification, publication"),
-        ("prepare", _prepare, "read the corpus, say what was dropped, fit the tokenizer"),
+        ("prepare", _prepare, "clean and split raw pairs; or fit a recipe's tokenizer"),
         ("train", _train, "train, or go on training; keeps the best weights"),
         ("evaluate", _evaluate, "score the best weights on the development set (greedy)"),
         ("export", _export, "verify the best weights as ONNX and publish the next version"),
     )
     for name, command, summary in stages:
-        stage = commands.add_parser(name, help=summary, description=f"{name}: {summary}.")
+        raw = name == "prepare"
+        stage = commands.add_parser(
+            name,
+            help=summary,
+            description=f"{name}: {summary}.",
+            epilog=cleaning.EPILOG if raw else None,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
         stage.set_defaults(command=command)
-        stage.add_argument("recipe", type=Path, metavar="RECIPE.toml")
+        stage.add_argument(
+            "recipe", type=Path, metavar="RECIPE.toml | FILE" if raw else "RECIPE.toml"
+        )
+        if raw:
+            cleaning.add_arguments(stage)
         stage.add_argument(
             "--data-dir",
             type=Path,
