@@ -1,14 +1,22 @@
 """The tensor part of the manifest: the two graphs, and how the decoder's state goes round.
 
 Legend of the dimensions, fixed by the format: ``B`` sources, ``S`` source positions (padded), ``R``
-rows (one row is one live hypothesis), ``G`` slots per source, ``K`` candidates. Any other symbol is
-the graph's own business.
+rows (one row is one live hypothesis), ``G`` slots per source, ``K`` candidates, ``T`` entries of a
+cache. Any other symbol is the graph's own business.
 
 A *memory* is what the encoder knows about a source. It stays as it is while the source is decoded,
 and is held once for all rows of that source: ``slots_BG`` says which row sits in each slot of a
 source (unused slots say 0), ``slot_of_R`` gives each row its flat place ``b * G + g``. A *state*
 belongs to a row: an encoder output gives its first value, and after each step the value of
 ``output`` is fed back as ``input``.
+
+A state with a growing axis is a *cache*: it begins empty and gains an entry for each token that
+its row is fed. Rows of all ages stand side by side; ``ages_R`` says how many tokens each was fed
+before. ``input`` has room for ``T`` entries, a multiple of 16 and more than any age: those before
+the age are the row's own, what lies behind may be anything and must not be read. The decoder writes
+the new entry at the age and gives the cache out, of the same size. Both lie in the same memory, so
+that nothing is copied: one operator must read and write it, as onnxruntime's
+``GroupQueryAttention`` does. No answer may depend on ``T``.
 
 A decoder may be asked for single tokens beside its best ones: ``probe_ids_RP`` names ``P`` ids for
 each row (``P`` may be 0), ``probe_log_probs_RP`` is their log-probabilities, of the same
@@ -23,6 +31,7 @@ from dataclasses import dataclass
 from service.bundle.names import is_file_name
 
 __all__ = [
+    "AGES",
     "ATTENTION",
     "DTYPES",
     "PROBED",
@@ -47,6 +56,7 @@ SOURCE, SOURCE_LENGTHS = "source_BS", "source_lengths_B"
 TOKENS, SLOTS, SLOT_OF, TOP_K = "tokens_R", "slots_BG", "slot_of_R", "top_k"
 TOP_LOG_PROBS, TOP_IDS, ATTENTION = "top_log_probs_RK", "top_ids_RK", "attention_RS"
 PROBES, PROBED = "probe_ids_RP", "probe_log_probs_RP"
+AGES, ENTRIES = "ages_R", "T"
 
 DTYPES = frozenset({"float32", "float16", "int64", "int32", "int8", "uint8", "bool"})
 MAX_RANK = 8
@@ -121,14 +131,14 @@ class StateSpec:
     Attributes:
         input: the decoder input [R, ...].
         output: the decoder output [R, ...] that the next step feeds to ``input``.
-        initial: the encoder output [B, ...] that the first step feeds to ``input``.
-        growing_axis: the axis that gains one position at each step (a self-attention cache); None
-            if the size is fixed.
+        initial: the encoder output [B, ...] that the first step feeds to ``input``; None for a
+            cache, which begins empty.
+        growing_axis: the axis ``T`` of a cache; None if the size is fixed.
     """
 
     input: str
     output: str
-    initial: str
+    initial: str | None
     growing_axis: int | None
 
 
@@ -142,10 +152,12 @@ def wiring_problems(
     decoder_out = {t.name: t for t in graphs.decoder.outputs}
 
     yield from duplicates("memories", (m.name for m in memories))
-    for end in ("input", "output", "initial"):
-        yield from duplicates(f"states ({end})", (getattr(s, end) for s in states))
-    if not memories and not states:
-        yield "memories, states: both are empty, so the decoder cannot know its source"
+    starts = [s.initial for s in states if s.initial is not None]
+    yield from duplicates("states (input)", (s.input for s in states))
+    yield from duplicates("states (output)", (s.output for s in states))
+    yield from duplicates("states (initial)", starts)
+    if not memories and not starts:
+        yield "memories, states: nothing comes from the encoder: the decoder cannot know its source"
 
     needed: Interface
     needed = {SOURCE: ("int64", ("B", "S")), SOURCE_LENGTHS: ("int64", ("B",))}
@@ -154,7 +166,7 @@ def wiring_problems(
     yield from _unknown(
         "graphs.encoder.outputs",
         encoder_out,
-        {m.name for m in memories} | {s.initial for s in states},
+        {m.name for m in memories}.union(starts),
     )
 
     places: Interface = {
@@ -165,11 +177,16 @@ def wiring_problems(
     steps: Interface = {TOKENS: ("int64", ("R",)), TOP_K: ("int64", (1,))}
     needed = steps | places if memories else steps
     probes: Interface = {PROBES: ("int64", ("R", "P"))}
+    ages: Interface = {AGES: ("int64", ("R",))}
     if PROBES in decoder_in:
         needed = needed | probes
+    grows = any(s.growing_axis is not None for s in states)
+    if grows:
+        needed = needed | ages
     carried = {m.name for m in memories} | {s.input for s in states}
     yield from _missing_or_odd("graphs.decoder.inputs", decoder_in, needed)
-    yield from _unknown("graphs.decoder.inputs", decoder_in, set(steps | places | probes) | carried)
+    known = set(steps | places | probes | (ages if grows else {})) | carried
+    yield from _unknown("graphs.decoder.inputs", decoder_in, known)
 
     needed = {TOP_LOG_PROBS: ("float32", ("R", "K")), TOP_IDS: ("int64", ("R", "K"))}
     if ATTENTION in decoder_out:
@@ -209,31 +226,47 @@ def _state_problems(
     path: str, state: StateSpec, encoder_out: Tensors, decoder_in: Tensors, decoder_out: Tensors
 ) -> Iterator[str]:
     ends = {
-        "initial": (encoder_out.get(state.initial), state.initial, "an output of the encoder", "B"),
         "input": (decoder_in.get(state.input), state.input, "an input of the decoder", "R"),
         "output": (decoder_out.get(state.output), state.output, "an output of the decoder", "R"),
     }
+    if state.initial is not None:
+        first = encoder_out.get(state.initial)
+        ends = {"initial": (first, state.initial, "an output of the encoder", "B"), **ends}
     forms = set()
-    for end, (tensor, name, role, first) in ends.items():
+    for end, (tensor, name, role, rows) in ends.items():
         if tensor is None:
             yield f"{path}.{end}: {name!r} is not {role}"
-        elif tensor.shape[:1] != (first,):
-            yield f"{path}.{end}: {name!r} must be [{first}, ...], not {_show(tensor.shape)}"
+        elif tensor.shape[:1] != (rows,):
+            yield f"{path}.{end}: {name!r} must be [{rows}, ...], not {_show(tensor.shape)}"
         else:
-            forms.add((tensor.dtype, _rest(tensor.shape, state.growing_axis)))
+            forms.add((tensor.dtype, tensor.shape[1:]))
     if len(forms) > 1:
         shown = "; ".join(
             f"{end} {_describe(tensor)}" for end, (tensor, *_) in ends.items() if tensor is not None
         )
-        yield f"{path}: the three ends differ: {shown}"
-    axis, tensor = state.growing_axis, ends["input"][0]
-    if axis is not None and (axis < 1 or (tensor is not None and axis >= len(tensor.shape))):
+        yield f"{path}: the ends differ: {shown}"
+    yield from _growth_problems(path, state, ends["input"][0])
+
+
+def _growth_problems(path: str, state: StateSpec, tensor: TensorSpec | None) -> Iterator[str]:
+    axis = state.growing_axis
+    if axis is None:
+        if state.initial is None:
+            yield f"{path}.initial: only a state that grows may begin with nothing"
+        return
+    if state.initial is not None:
+        yield f"{path}.initial: must be null: a state that grows begins empty"
+    if tensor is None:
+        return
+    if not 1 <= axis < len(tensor.shape):
         yield f"{path}.growing_axis: {axis} is no axis of {state.input!r} behind the rows"
-
-
-def _rest(shape: Shape, growing_axis: int | None) -> Shape:
-    """What must agree between the ends of a state: all but the rows and the growing axis."""
-    return tuple(size for axis, size in enumerate(shape) if axis not in (0, growing_axis))
+    elif tensor.shape[axis] != ENTRIES:
+        yield (
+            f"{path}.growing_axis: axis {axis} of {state.input!r} must be {ENTRIES}, "
+            f"not {tensor.shape[axis]}"
+        )
+    elif sum(isinstance(size, str) for size in tensor.shape) > 2:
+        yield f"{path}: {state.input!r} may vary along R and {ENTRIES} only"
 
 
 def _missing_or_odd(path: str, have: Tensors, needed: Interface) -> Iterator[str]:

@@ -3,7 +3,7 @@
 Legend: B sources, S positions, R rows, K candidates; J sources that join together.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from service.bundle.errors import BundleError
 from service.bundle.graphs import (
+    AGES,
     ATTENTION,
     PROBED,
     PROBES,
@@ -23,11 +24,14 @@ from service.bundle.graphs import (
     TOP_IDS,
     TOP_K,
     TOP_LOG_PROBS,
-    GraphSpec,
+    StateSpec,
+    TensorSpec,
 )
 from service.bundle.manifest import Manifest
 from service.bundle.reader import Bundle
 from service.decoding.admission import padded
+from service.decoding.caches import Caches, CacheShape
+from service.decoding.interface import interface_problems
 from service.decoding.memories import Memories
 from service.decoding.processor import products_may_saturate
 from service.decoding.request import Tokens
@@ -40,6 +44,7 @@ Tensor = NDArray[Any]
 _POSITION_MULTIPLE = 8
 # Sources are encoded together while the padding costs less than another run would.
 _BUCKET_GROWTH = 1.5
+_BY_ROW = (TOKENS, SLOT_OF, PROBES)
 
 
 class OnnxStepper:
@@ -55,13 +60,8 @@ class OnnxStepper:
         self._manifest = manifest
         self.bos_id = manifest.special_ids.bos
         self.eos_id = manifest.special_ids.eos
-        problems = [
-            f"states: {s.input!r} grows along axis {s.growing_axis}; this version of the engine "
-            "runs states of fixed size only"
-            for s in manifest.states
-            if s.growing_axis is not None
-        ]
         graphs = manifest.graphs
+        problems: list[str] = []
         sessions: list[ort.InferenceSession] = []
         for spec, data in ((graphs.encoder, encoder), (graphs.decoder, decoder)):
             try:
@@ -69,7 +69,7 @@ class OnnxStepper:
             except Exception as error:  # noqa: BLE001 - onnxruntime's have no base of their own
                 problems.append(f"{spec.file}: onnxruntime cannot load it: {_brief(error)}")
                 continue
-            problems += _interface_problems(session, spec)
+            problems += interface_problems(session, spec)
             sessions.append(session)
         if problems:
             raise BundleError(f"{manifest.name}/{manifest.version}", problems)
@@ -81,8 +81,16 @@ class OnnxStepper:
         self.has_attention = ATTENTION in self._decoder_outputs
         self.has_probes = PROBES in self._decoder_inputs
         self._memories = Memories([m.name for m in manifest.memories], _POSITION_MULTIPLE)
-        self._states: list[Tensor] | None = None  # [R, *], of the rows of the last step
+        fixed = [s for s in manifest.states if s.initial is not None]
+        self._initials = [s.initial for s in fixed if s.initial is not None]
+        self._state_inputs = [s.input for s in fixed]
+        self._state_outputs = [s.output for s in fixed]
+        self._states: list[Tensor] | None = None  # [R, *], in the order in which the graph ran
         self._fresh: list[list[Tensor]] = []  # [J, *], of the sources joined since
+        self._fresh_rows = 0
+        growing = [s for s in manifest.states if s.growing_axis is not None]
+        self._caches = Caches(_cache_shapes(growing, graphs.decoder.inputs))
+        self._cache_outputs = {s.output: s.input for s in growing}
 
     @classmethod
     def from_bundle(cls, bundle: Bundle, threads: int) -> "OnnxStepper":
@@ -122,19 +130,20 @@ class OnnxStepper:
         memories: dict[str, list[Tensor]] = {
             m.name: [np.empty(0)] * len(sources) for m in self._manifest.memories
         }
-        initial: list[list[Tensor]] = [[] for _ in self._manifest.states]
+        initial: list[list[Tensor]] = [[] for _ in self._initials]
         order: list[int] = []
         for bucket in _buckets(sources):
             outputs = self._encode([sources[i] for i in bucket])
             for name, held in memories.items():
                 for place, tensor in zip(bucket, outputs[name], strict=True):
                     held[place] = tensor
-            for tensors, state in zip(initial, self._manifest.states, strict=True):
-                tensors.append(outputs[state.initial])
+            for tensors, name in zip(initial, self._initials, strict=True):
+                tensors.append(outputs[name])
             order += bucket
         back = np.argsort(order)
         self._memories.add([len(s) for s in sources], memories)
         self._fresh.append([np.concatenate(tensors)[back] for tensors in initial])
+        self._fresh_rows += len(sources)
 
     def step(self, work: StepInput) -> StepOutput:
         """Run the decoder once over the rows of `work`."""
@@ -154,13 +163,7 @@ class OnnxStepper:
             PROBES: probes_RP,
             **self._memories.tensors,
         }
-        states = self._continued(work.parents_R)
-        for state, tensor in zip(self._manifest.states, states, strict=True):
-            feeds[state.input] = tensor
-        used = {name: feeds[name] for name in self._decoder_inputs}
-        values = self._decoder.run(self._decoder_outputs, used)
-        outputs = dict(zip(self._decoder_outputs, values, strict=True))
-        self._states = [outputs[state.output] for state in self._manifest.states]
+        outputs = self._run_in_places(work, feeds) if self._caches else self._run(work, feeds)
         return StepOutput(
             log_probs_RK=outputs[TOP_LOG_PROBS],
             ids_RK=outputs[TOP_IDS],
@@ -171,8 +174,9 @@ class OnnxStepper:
     def reset(self) -> None:
         """Let go of every source and row."""
         self._memories.clear()
+        self._caches.clear()
         self._states = None
-        self._fresh = []
+        self._fresh, self._fresh_rows = [], 0
 
     def _encode(self, sources: Sequence[Tokens]) -> dict[str, Tensor]:
         lengths_J = np.array([len(s) for s in sources], np.int64)
@@ -184,15 +188,83 @@ class OnnxStepper:
         values = self._encoder.run(self._encoder_outputs, feeds)
         return dict(zip(self._encoder_outputs, values, strict=True))
 
+    def _run(self, work: StepInput, feeds: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Outputs by name, of a model whose states are all of fixed size."""
+        feeds.update(zip(self._state_inputs, self._continued(work.parents_R), strict=True))
+        used = {name: feeds[name] for name in self._decoder_inputs}
+        values = self._decoder.run(self._decoder_outputs, used)
+        outputs = dict(zip(self._decoder_outputs, values, strict=True))
+        self._states = [outputs[name] for name in self._state_outputs]
+        return outputs
+
+    def _run_in_places(self, work: StepInput, feeds: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The same with caches: rows run in the order of their places there."""
+        caches, parents_R = self._caches, work.parents_R
+        if parents_R is None and self._fresh_rows:
+            parents_R = np.arange(len(work.tokens_R))
+        before_R = caches.places_R
+        caches.seat(parents_R)
+        places_R = caches.places_R
+        rows_P = np.argsort(places_R)
+        for name in _BY_ROW:
+            feeds[name] = feeds[name][rows_P]
+        feeds[SLOTS] = places_R[feeds[SLOTS]]
+        feeds[AGES] = caches.ages_P
+        if parents_R is not None:  # fixed states lie in the order of the places before
+            ranks = np.append(before_R, np.arange(len(before_R), len(before_R) + self._fresh_rows))
+            parents_R = ranks[parents_R][rows_P]
+        feeds.update(zip(self._state_inputs, self._continued(parents_R), strict=True))
+        held = caches.tensors()
+        used = {name: feeds[name] for name in self._decoder_inputs if name not in held}
+        outputs = self._bound(used, held)
+        caches.grow()
+        self._states = [outputs.pop(name) for name in self._state_outputs]
+        return {name: value[places_R] for name, value in outputs.items()}
+
+    def _bound(self, feeds: Mapping[str, Tensor], held: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Run with the caches `held` as inputs and, in the same memory, as outputs."""
+        binding = self._decoder.io_binding()
+        for name, tensor in feeds.items():
+            binding.bind_cpu_input(name, np.ascontiguousarray(tensor))
+        for name, tensor in held.items():
+            where = ("cpu", 0, tensor.dtype, tensor.shape, tensor.ctypes.data)
+            binding.bind_input(name, *where)
+        given = [name for name in self._decoder_outputs if name not in self._cache_outputs]
+        for name in given:
+            binding.bind_output(name, "cpu")
+        for name, source in self._cache_outputs.items():
+            tensor = held[source]
+            where = ("cpu", 0, tensor.dtype, tensor.shape, tensor.ctypes.data)
+            binding.bind_output(name, *where)
+        self._decoder.run_with_iobinding(binding)
+        values = [value.numpy() for value in binding.get_outputs()[: len(given)]]
+        return dict(zip(given, values, strict=True))
+
     def _continued(self, parents_R: Ints | None) -> list[Tensor]:
-        """The state that each row starts from: its parent's, or its source's when it is fresh."""
+        """The fixed state that each row starts from: its parent's, or its source's when fresh."""
         generations = ([self._states] if self._states is not None else []) + self._fresh
-        self._fresh = []
+        self._fresh, self._fresh_rows = [], 0
         if len(generations) == 1:
             tensors = generations[0]
         else:
             tensors = [np.concatenate(parts) for parts in zip(*generations, strict=True)]
         return tensors if parents_R is None else [t[parents_R] for t in tensors]
+
+
+def _cache_shapes(
+    states: Sequence[StateSpec], inputs: Sequence[TensorSpec]
+) -> dict[str, CacheShape]:
+    """What the caches look like, by the decoder's input; sizes but the rows' and T are fixed."""
+    specs = {t.name: t for t in inputs}
+    return {
+        state.input: CacheShape(
+            dtype=specs[state.input].dtype,
+            shape=tuple(s if isinstance(s, int) else 0 for s in specs[state.input].shape[1:]),
+            axis=state.growing_axis,
+        )
+        for state in states
+        if state.growing_axis is not None
+    }
 
 
 def _open(graph: bytes, threads: int) -> ort.InferenceSession:
@@ -209,39 +281,6 @@ def _open(graph: bytes, threads: int) -> ort.InferenceSession:
         options.add_session_config_entry("session.x64quantprecision", "1")
     options.log_severity_level = 3
     return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-
-
-def _interface_problems(session: ort.InferenceSession, spec: GraphSpec) -> Iterator[str]:
-    """Where the graph's names, dtypes and ranks are not what the manifest says."""
-    for kind, found, said in (
-        ("input", session.get_inputs(), spec.inputs),
-        ("output", session.get_outputs(), spec.outputs),
-    ):
-        have = {t.name: t for t in found}
-        want = {t.name: t for t in said}
-        for name in sorted(have.keys() - want.keys()):
-            yield f"{spec.file}: {kind} {name!r} is not in the manifest"
-        for name in sorted(want.keys() - have.keys()):
-            yield f"{spec.file}: {kind} {name!r} of the manifest is not in the graph"
-        for name in sorted(want.keys() & have.keys()):
-            tensor = f"{spec.file}: {kind} {name!r}"
-            dtype = _DTYPES.get(have[name].type, have[name].type)
-            if dtype != want[name].dtype:
-                yield f"{tensor} is {dtype}, the manifest says {want[name].dtype}"
-            rank, said_rank = len(have[name].shape), len(want[name].shape)
-            if rank != said_rank:
-                yield f"{tensor} has rank {rank}, the manifest says {said_rank}"
-
-
-_DTYPES = {
-    "tensor(float)": "float32",
-    "tensor(float16)": "float16",
-    "tensor(int64)": "int64",
-    "tensor(int32)": "int32",
-    "tensor(int8)": "int8",
-    "tensor(uint8)": "uint8",
-    "tensor(bool)": "bool",
-}
 
 
 def _buckets(sources: Sequence[Tokens]) -> Iterator[list[int]]:

@@ -17,6 +17,7 @@ from service.bundle.writer import write_bundle
 
 __all__ = [
     "FROZEN",
+    "FROZEN_CACHES",
     "WRONG_TEXT",
     "bundle_files",
     "flip_byte",
@@ -26,9 +27,10 @@ __all__ = [
     "truncate",
 ]
 
-FROZEN = (
-    Path(__file__).resolve().parent.parent / "fixtures" / "bundles" / "format-1" / "reverse" / "1"
-)
+_BUNDLES = Path(__file__).resolve().parent.parent / "fixtures" / "bundles"
+FROZEN = _BUNDLES / "format-1" / "reverse" / "1"
+# The same task, by a model whose states grow.
+FROZEN_CACHES = _BUNDLES / "format-1-caches" / "recall" / "1"
 WRONG_TEXT = "never"
 
 

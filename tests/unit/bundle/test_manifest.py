@@ -19,7 +19,7 @@ from service.bundle import (
     parse_manifest,
 )
 from service.bundle.graphs import StateSpec
-from tests.support.bundles import FROZEN
+from tests.support.bundles import FROZEN, FROZEN_CACHES
 
 
 @pytest.fixture
@@ -122,10 +122,8 @@ RULES = {
     "a state that changes its size": (
         "graphs.decoder.outputs.4.shape",
         ["R", 9],
-        "the three ends differ",
+        "the ends differ",
     ),
-    "growing along the rows": ("states.0.growing_axis", 0, "no axis"),
-    "growing beyond the tensor": ("states.0.growing_axis", 2, "no axis"),
     "neither memory nor state": ("memories", [], "neither a memory, nor a state"),
     "a file that the format does not know": (
         "files",
@@ -154,17 +152,60 @@ def test_each_rule_is_enforced(
     assert expected in str(refused.value)
 
 
-def test_a_growing_state_has_room_in_the_format(plain: dict[str, Any]) -> None:
-    """A self-attention cache is such a state; an engine may refuse it, the format does not."""
-    for side, index, first in (("encoder", 1, "B"), ("decoder", 6, "R")):
-        key = "outputs" if side == "encoder" else "inputs"
-        plain["graphs"][side][key][index]["shape"] = [first, "T", 8]
-    plain["graphs"]["decoder"]["outputs"][3]["shape"] = ["R", "T1", 8]
-    plain["states"][0]["growing_axis"] = 1
+@pytest.fixture
+def caching() -> dict[str, Any]:
+    """A sound manifest of a model whose states grow, as JSON has it."""
+    data: dict[str, Any] = json.loads((FROZEN_CACHES / "manifest.json").read_bytes())
+    return data
 
-    manifest = parse_manifest(json.dumps(plain).encode())
 
-    assert 1 == manifest.states[0].growing_axis
+def test_a_state_that_grows_is_read(caching: dict[str, Any]) -> None:
+    states = parse_manifest(json.dumps(caching).encode()).states
+
+    assert [("first_cursor_B1", None), (None, 2), (None, 2)] == [
+        (state.initial, state.growing_axis) for state in states
+    ]
+
+
+GROWTH_RULES = {
+    "ages that nobody tells": ("graphs.decoder.inputs.7.name", "years", "'ages_R' is missing"),
+    "a beginning": ("states.1.initial", "first_cursor_B1", "a state that grows begins empty"),
+    "growing along the rows": ("states.1.growing_axis", 0, "0 is no axis"),
+    "growing beyond the tensor": ("states.1.growing_axis", 4, "4 is no axis"),
+    "growing elsewhere": ("states.1.growing_axis", 1, "axis 1 of 'keys_RHTD' must be T, not 2"),
+    "not growing and no beginning": ("states.1.growing_axis", None, "may begin with nothing"),
+    "another size behind": ("graphs.decoder.outputs.4.shape.1", 3, "the ends differ"),
+}
+
+
+@pytest.mark.parametrize(("path", "value", "expected"), GROWTH_RULES.values(), ids=GROWTH_RULES)
+def test_each_rule_of_growing_states_is_enforced(
+    caching: dict[str, Any], path: str, value: object, expected: str
+) -> None:
+    at: Any = caching
+    *way, last = path.split(".")
+    for key in way:
+        at = at[int(key)] if key.isdigit() else at[key]
+    at[int(last) if last.isdigit() else last] = value
+
+    assert expected in "\n".join(problems_of(caching))
+
+
+def test_a_cache_may_vary_along_its_rows_and_entries_only(caching: dict[str, Any]) -> None:
+    """Whoever holds it must know how much room to make."""
+    for side, index in (("inputs", 8), ("outputs", 4)):
+        caching["graphs"]["decoder"][side][index]["shape"] = ["R", "H", "T", 8]
+
+    assert ("states[1]: 'keys_RHTD' may vary along R and T only",) == problems_of(caching)
+
+
+def test_who_has_no_cache_is_not_told_ages(plain: dict[str, Any]) -> None:
+    plain["graphs"]["decoder"]["inputs"].append(
+        {"name": "ages_R", "dtype": "int64", "shape": ["R"]}
+    )
+
+    [problem] = problems_of(plain)
+    assert "'ages_R' is neither a memory, nor a state" in problem
 
 
 def test_attention_may_be_absent(plain: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """Real graphs: loaded as the manifest says, or refused with everything that is wrong."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
@@ -9,7 +10,7 @@ from service.bundle.graphs import GraphSpec, TensorSpec
 from service.decoding import DecodeRequest, Engine, Phrase, Sampling
 from service.decoding.session import OnnxStepper
 from service.errors import InvalidArgument
-from tests.support.bundles import FROZEN
+from tests.support.bundles import FROZEN, FROZEN_CACHES
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +24,14 @@ def load(bundle: Bundle, manifest: Manifest) -> OnnxStepper:
     )
 
 
-def test_every_golden_is_decoded_as_it_was_when_exported(bundle: Bundle) -> None:
+@pytest.fixture(scope="module")
+def recall() -> Bundle:
+    return open_bundle(FROZEN_CACHES)
+
+
+@pytest.mark.parametrize("path", [FROZEN, FROZEN_CACHES], ids=lambda path: path.parent.name)
+def test_every_golden_is_decoded_as_it_was_when_exported(path: Path) -> None:
+    bundle = open_bundle(path)
     eos = bundle.manifest.special_ids.eos
     requests = [
         DecodeRequest(
@@ -102,12 +110,20 @@ def change(graph: GraphSpec, tensor: str, **fields: object) -> GraphSpec:
     return dataclasses.replace(graph, inputs=tuple(altered(spec) for spec in graph.inputs))
 
 
-def test_a_growing_state_is_refused_in_so_many_words(bundle: Bundle) -> None:
-    states = bundle.manifest.states
-    growing = (dataclasses.replace(states[0], growing_axis=1), *states[1:])
+def test_caches_that_come_out_in_another_size_are_refused(recall: Bundle) -> None:
+    """They would be written over other memory."""
+    graphs = recall.manifest.graphs
+    inputs = tuple(
+        dataclasses.replace(t, shape=("R", 3, "T", 8)) if t.name == "keys_RHTD" else t
+        for t in graphs.decoder.inputs
+    )
+    decoder = dataclasses.replace(graphs.decoder, inputs=inputs)
+    wrong = dataclasses.replace(
+        recall.manifest, graphs=dataclasses.replace(graphs, decoder=decoder)
+    )
 
-    with pytest.raises(BundleError, match="grows along axis 1; this version"):
-        load(bundle, dataclasses.replace(bundle.manifest, states=growing))
+    with pytest.raises(BundleError, match="cannot be run"):
+        OnnxStepper.from_bundle(dataclasses.replace(recall, manifest=wrong), threads=1)
 
 
 def test_graphs_that_load_but_do_not_run_are_refused(bundle: Bundle) -> None:
