@@ -61,6 +61,9 @@ class Progress:
     best_step: int = 0
     evaluated_step: int = 0  # the last step whose weights were scored
     evaluations_since_best: int = 0
+    stale_evaluations: int = 0  # since the best score or the last reduction of the rate
+    reductions: int = 0  # of the rate, by the schedule ``plateau``
+    averaged_step: int = 0  # the step at which the best weights were averaged
     history: list[dict[str, float]] = field(default_factory=list)
 
 

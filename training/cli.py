@@ -120,6 +120,15 @@ def _evaluate(args: argparse.Namespace) -> None:
         print(f"{result.metric} {result.value:.2f}  {result.signature}")
 
 
+def _average(args: argparse.Namespace) -> None:
+    from training import stages
+
+    result = stages.average(_prepared(args), args.best)
+    steps = ", ".join(map(str, result.steps))
+    outcome = "taken as the best" if result.taken else "no better: left out"
+    _say(f"mean of steps {steps}: {result.score.value:.2f}, before {result.before:.2f}; {outcome}")
+
+
 def _export(args: argparse.Namespace) -> None:
     from training import stages
 
@@ -167,6 +176,7 @@ def _parser() -> argparse.ArgumentParser:
         ("run", _run, "all of it: tokenizer, training, export, verification, publication"),
         ("prepare", _prepare, "clean and split raw pairs; or fit a recipe's tokenizer"),
         ("train", _train, "train, or go on training; keeps the best weights"),
+        ("average", _average, "average the best weights that a run kept, if that is better still"),
         ("evaluate", _evaluate, "score the best weights on the development set (greedy)"),
         ("export", _export, "verify the best weights as ONNX and publish the next version"),
     )
@@ -213,6 +223,13 @@ def _parser() -> argparse.ArgumentParser:
                 metavar="DIR",
                 help="root of the published models (default: %(default)s)",
             )
+        if name == "average":
+            stage.add_argument(
+                "--best",
+                type=_count,
+                metavar="N",
+                help="of so many evaluations (default: all that training.keep_best kept)",
+            )
         if name == "evaluate":
             stage.add_argument("--json", action="store_true", help="for scripts")
     return parser
@@ -222,6 +239,13 @@ def _positive(text: str) -> float:
     value = float(text)
     if not value > 0:
         raise argparse.ArgumentTypeError(f"must be above 0, not {text}")
+    return value
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 2:
+        raise argparse.ArgumentTypeError(f"must be at least 2, not {text}")
     return value
 
 

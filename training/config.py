@@ -163,6 +163,7 @@ class ModelConfig:
     dropout: float = 0.2  # of embeddings and between layers, one mask for all time steps
     output_dropout: float = 0.2  # of the read-out before the vocabulary
     word_dropout: float = 0.0  # of whole target words fed to the decoder
+    source_word_dropout: float = 0.0  # of whole source words
 
     def validate(self) -> Iterator[str]:
         for name in (
@@ -177,7 +178,7 @@ class ModelConfig:
         ):
             if getattr(self, name) < 1:
                 yield f"{name} must be at least 1, not {getattr(self, name)}"
-        for name in ("dropout", "output_dropout", "word_dropout"):
+        for name in ("dropout", "output_dropout", "word_dropout", "source_word_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 yield f"{name} must be in [0, 1), not {getattr(self, name)}"
         if (self.encoder, self.decoder) != ("recurrent", "recurrent") and self.embedding % (
@@ -222,13 +223,16 @@ class BatchConfig:
 @dataclass(frozen=True, kw_only=True)
 class OptimConfig:
     """Adam; the rate rises linearly over ``warmup_steps`` and then falls to ``final_rate`` by the
-    schedule.
+    schedule: ``linear`` and ``cosine`` over the epochs or the budget, ``inverse_sqrt`` by the step,
+    ``plateau`` whenever the development score has stopped rising.
     """
 
     rate: float = 1e-3
     final_rate: float = 2e-5
     warmup_steps: int = 400
-    schedule: Literal["constant", "linear", "cosine"] = "cosine"
+    schedule: Literal["constant", "linear", "cosine", "inverse_sqrt", "plateau"] = "cosine"
+    plateau_factor: float = 0.5  # ``plateau``: what is left of the rate after so many evaluations
+    plateau_patience: int = 2  # without a better score
     betas: tuple[float, ...] = (0.9, 0.98)
     clip_norm: float = 1.0
     label_smoothing: float = 0.1
@@ -244,6 +248,10 @@ class OptimConfig:
         for name in ("label_smoothing", "ema_decay"):
             if not 0 <= getattr(self, name) < 1:
                 yield f"{name} must be in [0, 1), not {getattr(self, name)}"
+        if not 0 < self.plateau_factor < 1:
+            yield f"plateau_factor must be in (0, 1), not {self.plateau_factor}"
+        if self.plateau_patience < 1:
+            yield f"plateau_patience must be at least 1, not {self.plateau_patience}"
         if not self.clip_norm > 0:
             yield f"clip_norm must be above 0, not {self.clip_norm}"
 
@@ -257,9 +265,11 @@ class TrainingConfig:
     evaluations_per_epoch: int = 1
     patience: int = 5  # evaluations without a better score before training ends
     checkpoint_minutes: float = 5.0
+    keep_best: int = 1  # evaluations whose weights stay in <run>/checkpoints, for `average`
+    average_best: int = 1  # at the end their mean is scored too, and taken if it is better
 
     def validate(self) -> Iterator[str]:
-        for name in ("epochs", "evaluations_per_epoch", "patience"):
+        for name in ("epochs", "evaluations_per_epoch", "patience", "keep_best", "average_best"):
             if getattr(self, name) < 1:
                 yield f"{name} must be at least 1, not {getattr(self, name)}"
 
@@ -335,6 +345,15 @@ class Recipe:
                 yield f"{name}: {getattr(self, name)!r} is no BCP-47 language tag"
         if not 0 <= self.seed < 2**32:
             yield f"seed: must be in 0..{2**32 - 1}, not {self.seed}"
+        if (
+            self.optim.schedule == "plateau"
+            and self.optim.plateau_patience >= self.training.patience
+        ):
+            yield (
+                f"optim.plateau_patience: {self.optim.plateau_patience} must be below "
+                f"training.patience {self.training.patience}, or training ends before the rate "
+                "falls"
+            )
         if self.subwords.active and self.tokenizer.kind == "characters":
             yield "subwords: a character can be cut in one way only; source and target must be 0"
 

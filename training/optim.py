@@ -30,9 +30,12 @@ class Schedule:
 
     config: OptimConfig
 
-    def rate(self, step: int, progress: float) -> float:
-        """``step`` counts from 0, ``progress`` runs from 0 to 1."""
-        warm = min(1.0, (step + 1) / max(self.config.warmup_steps, 1))
+    def rate(self, step: int, progress: float, reductions: int = 0) -> float:
+        """``step`` counts from 0, ``progress`` runs from 0 to 1; ``reductions`` is how often the
+        score has stopped rising.
+        """
+        warmup = max(self.config.warmup_steps, 1)
+        warm = min(1.0, (step + 1) / warmup)
         progress = min(max(progress, 0.0), 1.0)
         match self.config.schedule:
             case "constant":
@@ -41,6 +44,10 @@ class Schedule:
                 share = 1.0 - progress
             case "cosine":
                 share = 0.5 * (1.0 + math.cos(math.pi * progress))
+            case "inverse_sqrt":  # Vaswani et al. 2017, section 5.3
+                share = math.sqrt(warmup / max(step + 1, warmup))
+            case "plateau":
+                share = self.config.plateau_factor**reductions
         return warm * (self.config.final_rate + (self.config.rate - self.config.final_rate) * share)
 
 

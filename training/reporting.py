@@ -52,9 +52,9 @@ class Reporter:
                 f"{_duration(remaining_seconds)} left"
             )
 
-    def evaluation(self, step: int, facts: dict[str, float]) -> None:
-        self._write("evaluation", step, facts)
-        self.say("evaluation  " + "  ".join(f"{name} {value:.2f}" for name, value in facts.items()))
+    def evaluation(self, step: int, facts: dict[str, float], *, event: str = "evaluation") -> None:
+        self._write(event, step, facts)
+        self.say(f"{event}  " + "  ".join(f"{name} {value:.2f}" for name, value in facts.items()))
 
     def say(self, line: str) -> None:
         """One line for people, which does not tear the bar."""

@@ -1,4 +1,5 @@
-"""The stages of ``parley-train run``, each usable alone: train, evaluate, export.
+"""The stages of ``parley-train run``, each usable alone: train, average, evaluate,
+export.
 
 Every stage takes what ``preparation.prepare`` made, and finds the weights of the one before it in
 the run's directory.
@@ -8,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 from service.threads import usable_cpus
-from training.checkpoint import Progress, load_weights
+from training.averaging import KeptWeights, average_weights
+from training.checkpoint import CheckpointError, Progress, load_weights, save_weights
 from training.data.batches import BatchSampler
 from training.decode import greedy_decode, length_limit
 from training.evaluate import Score, score
@@ -19,7 +22,19 @@ from training.models import Seq2Seq, make_model
 from training.preparation import Prepared
 from training.trainer import Trainer, TrainingPlan
 
-__all__ = ["evaluate", "export", "train"]
+__all__ = ["Averaged", "average", "evaluate", "export", "train"]
+
+
+class Averaged(NamedTuple):
+    """What came of averaging."""
+
+    score: Score
+    before: float  # the score of the best weights so far
+    steps: list[int]
+
+    @property
+    def taken(self) -> bool:
+        return self.score.value > self.before
 
 
 def train(prepared: Prepared, budget_minutes: float | None) -> Progress:
@@ -50,6 +65,33 @@ def evaluate(prepared: Prepared) -> Score:
     """
     model, _ = _best_model(prepared)
     return _score_dev(prepared, model)
+
+
+def average(prepared: Prepared, most: int | None) -> Averaged:
+    """Score the mean of the ``most`` best evaluations that the run kept; where it is better than
+    the best of them, it becomes the run's best weights.
+
+    Raises:
+        CheckpointError: there are not two of them.
+    """
+    config, checkpoints = prepared.recipe.training, prepared.run_dir / "checkpoints"
+    kept = KeptWeights(
+        checkpoints / "kept", config.keep_best, prepared.recipe.evaluation.metric
+    ).best()[:most]
+    if len(kept) < 2:
+        raise CheckpointError(
+            f"{checkpoints / 'kept'}: {len(kept)} kept evaluation(s), nothing to average; "
+            "training.keep_best in the recipe says how many a run keeps"
+        )
+    model = _fresh_model(prepared)
+    facts = load_weights(checkpoints / "best", model)
+    average_weights(model, [entry.path for entry in kept])
+    result = _score_dev(prepared, model.eval())
+    before = float(facts[result.metric])
+    if result.value > before:
+        facts |= {result.metric: result.value, "averaged": [entry.step for entry in kept]}
+        save_weights(checkpoints / "best", model, facts)
+    return Averaged(result, before, [entry.step for entry in kept])
 
 
 def export(prepared: Prepared, root: Path, say: Callable[[str], None]) -> Exported:

@@ -7,19 +7,18 @@ checkpoint, so that a run in two pieces takes the same steps as a run in one.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
-import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
 
 from service.bundle import SpecialIds
+from training.averaging import KeptWeights, average_weights
 from training.checkpoint import Progress, load_training, save_training, save_weights
 from training.config import Recipe
 from training.data.batches import Batch, BatchSampler
@@ -29,6 +28,7 @@ from training.models import Seq2Seq
 from training.optim import MovingAverage, Schedule, make_optimizer
 from training.reporting import Reporter
 from training.runtime import choose_device, choose_precision, seed_everything
+from training.signals import collected_signals
 
 __all__ = ["Diverged", "Interrupted", "Trainer", "TrainingPlan"]
 
@@ -68,6 +68,11 @@ class Trainer:
         self.optimizer = make_optimizer(self.model, plan.recipe.optim)
         self.schedule = Schedule(plan.recipe.optim)
         self.checkpoints = plan.run_dir / "checkpoints"
+        self.kept = KeptWeights(
+            self.checkpoints / "kept",
+            max(plan.recipe.training.keep_best, plan.recipe.training.average_best),
+            plan.recipe.evaluation.metric,
+        )
         self.batches_per_epoch = plan.sampler.batches_in(0)
         self.total_steps = self.batches_per_epoch * plan.recipe.training.epochs
         self.progress = Progress(recipe_sha256=plan.recipe_sha256)
@@ -96,7 +101,7 @@ class Trainer:
             Reporter(
                 self.plan.run_dir, total_steps=self.total_steps, done_steps=self.progress.step
             ) as reporter,
-            _signals() as signals,
+            collected_signals() as signals,
         ):
             if known:
                 reporter.say(
@@ -139,28 +144,30 @@ class Trainer:
                 progress.epoch, progress.batch = progress.epoch + 1, 0
         if progress.evaluated_step < progress.step:
             self._evaluate(reporter)
+        if self.plan.recipe.training.average_best > 1 and progress.averaged_step < progress.step:
+            self._average_best(reporter)
         self._save()
 
     def _step(self, batch: Batch) -> dict[str, float]:
         """One optimiser step."""
         config, progress = self.plan.recipe.optim, self.progress
-        rate = self.schedule.rate(progress.step, self._share_done())
+        rate = self.schedule.rate(progress.step, self._share_done(), progress.reductions)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         batch = Batch(*(getattr(batch, f.name).to(self.device) for f in dataclasses.fields(batch)))
         self.model.train()
-        target_in_BT = drop_words(
-            batch.target_in_BT, self.plan.recipe.model.word_dropout, self.plan.special.unk
-        )
+        dropout, special = self.plan.recipe.model, self.plan.special
+        source_BS = drop_words(batch.source_BS, dropout.source_word_dropout, special)
+        target_in_BT = drop_words(batch.target_in_BT, dropout.word_dropout, special)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-            readout_BTE = self.model(batch.source_BS, batch.source_lengths_B, target_in_BT)
+            readout_BTE = self.model(source_BS, batch.source_lengths_B, target_in_BT)
             loss, nll = smoothed_cross_entropy(
                 readout_BTE.flatten(0, 1),
                 self.model.output.weight,
                 self.model.output.bias,
                 batch.target_out_BT.flatten(),
                 smoothing=config.label_smoothing,
-                ignore=self.plan.special.pad,
+                ignore=special.pad,
             )
         loss.backward()
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
@@ -175,23 +182,51 @@ class Trainer:
         return {"loss": loss.item(), "nll": nll.item(), "gradient_norm": norm.item(), "rate": rate}
 
     def _evaluate(self, reporter: Reporter) -> None:
-        progress, name = self.progress, self.plan.recipe.evaluation.metric
+        progress, config = self.progress, self.plan.recipe.optim
         evaluated = self.average.model if self.average.decay else self.model.eval()
-        score = self.plan.evaluate(evaluated)
-        facts = {
-            "epoch": progress.step / self.batches_per_epoch,
-            name: score,
-            "minutes": progress.seconds / 60,
-        }
+        facts = self._score(evaluated)
         progress.history.append(facts)
         progress.evaluated_step = progress.step
-        if progress.best_score is None or score > progress.best_score:
-            progress.best_score, progress.best_step = score, progress.step
-            progress.evaluations_since_best = 0
-            save_weights(self.checkpoints / "best", evaluated, {**facts, "step": progress.step})
+        if self._take_if_best(evaluated, facts):
+            progress.evaluations_since_best = progress.stale_evaluations = 0
         else:
             progress.evaluations_since_best += 1
+            progress.stale_evaluations += 1
+        if progress.stale_evaluations >= config.plateau_patience:
+            progress.reductions, progress.stale_evaluations = progress.reductions + 1, 0
+        if self.kept.most > 1:
+            self.kept.offer(evaluated, {**facts, "step": progress.step})
         reporter.evaluation(progress.step, facts)
+
+    def _average_best(self, reporter: Reporter) -> None:
+        """The mean of the best evaluations becomes the best weights, if it scores better than each
+        of them.
+        """
+        chosen = self.kept.best()[: self.plan.recipe.training.average_best]
+        averaged = copy.deepcopy(self.average.model)
+        average_weights(averaged, [kept.path for kept in chosen])
+        facts = self._score(averaged)
+        better = self._take_if_best(averaged, facts, averaged=[kept.step for kept in chosen])
+        self.progress.averaged_step = self.progress.step
+        reporter.evaluation(self.progress.step, facts, event="average")
+        reporter.say(
+            f"the mean of the {len(chosen)} best is {'taken' if better else 'no better: left out'}"
+        )
+
+    def _score(self, model: Seq2Seq) -> dict[str, float]:
+        return {
+            "epoch": self.progress.step / self.batches_per_epoch,
+            self.plan.recipe.evaluation.metric: self.plan.evaluate(model),
+            "minutes": self.progress.seconds / 60,
+        }
+
+    def _take_if_best(self, model: Seq2Seq, facts: dict[str, float], **more: object) -> bool:
+        progress, score = self.progress, facts[self.plan.recipe.evaluation.metric]
+        if progress.best_score is not None and score <= progress.best_score:
+            return False
+        progress.best_score, progress.best_step = score, progress.step
+        save_weights(self.checkpoints / "best", model, {**facts, "step": progress.step, **more})
+        return True
 
     def _save(self) -> None:
         save_training(
@@ -227,26 +262,3 @@ class Trainer:
             or self._out_of_budget()
             or progress.evaluations_since_best >= self.plan.recipe.training.patience
         )
-
-
-@contextmanager
-def _signals() -> Iterator[list[int]]:
-    """Collect SIGINT and SIGTERM instead of dying in the middle of a step; a second one does its
-    usual work.
-    """
-    caught: list[int] = []
-    before: dict[int, Any] = {
-        number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)
-    }
-
-    def note(number: int, _frame: object) -> None:
-        caught.append(number)
-        signal.signal(number, before[number] or signal.SIG_DFL)
-
-    for number in before:
-        signal.signal(number, note)
-    try:
-        yield caught
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

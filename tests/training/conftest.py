@@ -1,10 +1,12 @@
 """What the tests of training share."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
 
+from tests.training.running import Runs
 from tests.training.tiny import Trained, train_shouting
 
 
@@ -29,3 +31,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("training.trainer.choose_device", lambda: torch.device("cpu"))
         return train_shouting(tmp_path_factory.getbasetemp() / "shouting")
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Runs:
+    return Runs(tmp_path)

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from tests.training.tiny import SPECIAL
 from training.config import ModelConfig
 from training.layers import (
     AdditiveAttention,
@@ -251,17 +252,23 @@ def test_dropout_that_is_off_changes_nothing(layer: SharedDropout) -> None:
     assert torch.equal(x_TBD, layer(x_TBD))
 
 
-def test_dropped_words_are_unknown_but_the_first_stays() -> None:
+def test_dropped_words_are_unknown() -> None:
     ids_BT = torch.full((300, 40), 9)
-    dropped_BT = drop_words(ids_BT, 0.25, unk=1)
+    dropped_BT = drop_words(ids_BT, 0.25, SPECIAL)
 
-    assert {1, 9} == set(dropped_BT.flatten().tolist())
-    assert {9} == set(dropped_BT[:, 0].tolist())
-    assert 0.25 == pytest.approx(float((dropped_BT[:, 1:] == 1).float().mean()), abs=0.02)
+    assert {SPECIAL.unk, 9} == set(dropped_BT.flatten().tolist())
+    assert 0.25 == pytest.approx(float((dropped_BT == SPECIAL.unk).float().mean()), abs=0.02)
     assert {9} == set(ids_BT.flatten().tolist())
+
+
+@pytest.mark.parametrize("spared", [SPECIAL.pad, SPECIAL.bos, SPECIAL.eos])
+def test_padding_and_the_ends_of_a_sentence_are_no_words_to_drop(spared: int) -> None:
+    ids_BT = torch.tensor([[spared, 9] * 50])
+
+    assert {spared} == set(drop_words(ids_BT, 0.9, SPECIAL)[:, ::2].flatten().tolist())
 
 
 def test_no_word_is_dropped_at_rate_0() -> None:
     ids_BT = torch.randint(0, 9, (4, 5))
 
-    assert torch.equal(ids_BT, drop_words(ids_BT, 0.0, unk=1))
+    assert torch.equal(ids_BT, drop_words(ids_BT, 0.0, SPECIAL))

@@ -10,7 +10,7 @@ from training.config import OptimConfig
 from training.optim import MovingAverage, Schedule, make_optimizer
 
 RATE, FINAL = 1e-2, 1e-4
-SCHEDULES = ["constant", "linear", "cosine"]
+SCHEDULES = ["constant", "linear", "cosine", "inverse_sqrt", "plateau"]
 
 
 def schedule(name: str, warmup: int = 0) -> Schedule:
@@ -53,9 +53,31 @@ def test_a_cosine_is_flat_at_both_ends() -> None:
     assert rates[99] - rates[100] < (rates[50] - rates[51]) / 10
 
 
-@pytest.mark.parametrize("name", SCHEDULES)
+@pytest.mark.parametrize("name", ["constant", "linear", "cosine"])
 def test_a_run_beyond_its_end_keeps_the_last_rate(name: str) -> None:
     assert schedule(name).rate(9, 1.0) == schedule(name).rate(99, 1.7)
+
+
+def test_four_times_the_steps_halve_an_inverse_square_root() -> None:
+    falls = Schedule(
+        OptimConfig(rate=RATE, final_rate=0.0, warmup_steps=10, schedule="inverse_sqrt")
+    )
+
+    assert [RATE, RATE / 2, RATE / 4] == pytest.approx([falls.rate(n, 0.0) for n in (9, 39, 159)])
+
+
+def test_a_plateau_takes_its_share_of_the_rate_each_time() -> None:
+    falls = Schedule(
+        OptimConfig(
+            rate=RATE, final_rate=0.0, warmup_steps=0, schedule="plateau", plateau_factor=0.5
+        )
+    )
+
+    assert [RATE, RATE / 2, RATE / 4] == pytest.approx([falls.rate(9, 0.9, n) for n in range(3)])
+
+
+def test_a_plateau_never_goes_below_the_final_rate() -> None:
+    assert FINAL == pytest.approx(schedule("plateau").rate(9, 0.9, 60))
 
 
 def test_the_optimiser_has_the_recipes_betas() -> None:

@@ -4,103 +4,16 @@ import json
 import os
 import signal
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
 
-from service.bundle.schema import parse
-from tests.training.tiny import SPECIAL, VOCABULARY, some_sources
-from training.checkpoint import CheckpointError, Progress, load_weights
-from training.config import Recipe
-from training.data.batches import BatchSampler, Example
+from tests.training.running import BATCHES, EPOCHS, Runs, recipe
+from tests.training.tiny import VOCABULARY
+from training.checkpoint import CheckpointError, load_weights
 from training.models import Seq2Seq, make_model
-from training.trainer import Diverged, Interrupted, Trainer, TrainingPlan
-
-EPOCHS, BATCHES = 3, 8  # the corpus below makes 8 batches
-
-
-def recipe(**sections: dict[str, Any]) -> Recipe:
-    """A small recipe in which everything random is at work: dropout of states, outputs, words."""
-    plain: dict[str, dict[str, Any]] = {
-        "data": {"kind": "dates", "train_pairs": 1, "dev_pairs": 1},
-        "model": {
-            "embedding": 8,
-            "encoder_hidden": 6,
-            "decoder_hidden": 10,
-            "dropout": 0.3,
-            "output_dropout": 0.2,
-            "word_dropout": 0.1,
-        },
-        "batches": {"target_tokens": 24},
-        "optim": {"rate": 1e-2, "warmup_steps": 5, "ema_decay": 0.9},
-        "training": {"epochs": EPOCHS, "precision": "fp32", "patience": 99},
-    }
-    for name, section in sections.items():
-        plain[name] = {**plain.get(name, {}), **section}
-    return parse(
-        Recipe, {"name": "tiny", "source_language": "de", "target_language": "en", **plain}
-    )
-
-
-def corpus() -> list[Example]:
-    sources = [some_sources(1, 2 + i % 4, seed=i)[0] for i in range(40)]
-    return [Example(source, np.array([*source[:-1][::-1], SPECIAL.eos])) for source in sources]
-
-
-class Runs:
-    """Starts pieces of runs in directories below ``root``."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.evaluations = 0
-
-    def train(
-        self,
-        name: str,
-        score: Callable[[int], float] = float,
-        *,
-        budget_minutes: float | None = None,
-        sha256: str = "a" * 64,
-        **sections: dict[str, Any],
-    ) -> Progress:
-        """Train in the directory ``name``; ``score`` is asked with the number of the evaluation."""
-        chosen = recipe(**sections)
-
-        def evaluate(_: Seq2Seq) -> float:
-            self.evaluations += 1
-            return score(self.evaluations)
-
-        plan = TrainingPlan(
-            recipe=chosen,
-            recipe_sha256=sha256,
-            run_dir=self.root / name,
-            special=SPECIAL,
-            sampler=BatchSampler(corpus(), SPECIAL, chosen.batches, chosen.seed),
-            evaluate=evaluate,
-            budget_minutes=budget_minutes,
-        )
-        return Trainer(plan, make_model(chosen.model, VOCABULARY, chosen.seed)).train()
-
-    def tensors(self, name: str) -> dict[str, bytes]:
-        """Everything numeric that a run ended with, to the bit."""
-        return {
-            f"{part} {key}": tensor.numpy().tobytes()
-            for part in ("model", "average", "optimizer", "random")
-            for key, tensor in self.weights(name, f"last/{part}").items()
-        }
-
-    def weights(self, name: str, part: str) -> dict[str, torch.Tensor]:
-        """One file of a run's checkpoints."""
-        return load_file(self.root / name / "checkpoints" / f"{part}.safetensors")
-
-
-@pytest.fixture
-def runs(tmp_path: Path) -> Runs:
-    return Runs(tmp_path)
+from training.trainer import Diverged, Interrupted
 
 
 def stop_at(evaluation: int, number: int = signal.SIGTERM) -> Callable[[int], float]:
@@ -112,6 +25,10 @@ def stop_at(evaluation: int, number: int = signal.SIGTERM) -> Callable[[int], fl
         return float(asked)
 
     return score
+
+
+def falling(score: Callable[[int], float]) -> Callable[[int], float]:
+    return lambda asked: -score(asked)
 
 
 def test_the_corpus_is_what_these_tests_think(runs: Runs) -> None:
@@ -209,6 +126,25 @@ def test_a_run_killed_between_two_renames_goes_on(runs: Runs) -> None:
     assert runs.tensors("one") == runs.tensors("two")
 
 
+def test_the_state_of_a_plateau_is_remembered_over_a_stop(runs: Runs) -> None:
+    plateau = {
+        "training": {"evaluations_per_epoch": 4, "keep_best": 2, "average_best": 2},
+        "optim": {"schedule": "plateau", "plateau_patience": 2},
+    }
+    whole = runs.train("one", lambda asked: -asked, **plateau)
+    runs.evaluations = 0
+    for stopped in (2, 3):
+        with pytest.raises(Interrupted):
+            runs.train("two", falling(stop_at(stopped)), **plateau)
+    rest = runs.train("two", lambda asked: -asked, **plateau)
+
+    assert runs.tensors("one") == runs.tensors("two")
+    assert (whole.reductions, whole.history[-1]["bleu"]) == (
+        rest.reductions,
+        rest.history[-1]["bleu"],
+    )
+
+
 # --- signals ------------------------------------------------------------------------------------
 
 
@@ -248,7 +184,7 @@ def test_training_ends_when_the_score_has_stopped_rising(runs: Runs) -> None:
 def test_patience_is_remembered_over_a_stop(runs: Runs) -> None:
     patience = {"epochs": 50, "patience": 3}
     with pytest.raises(Interrupted):
-        runs.train("one", lambda asked: -stop_at(3)(asked), training=patience)
+        runs.train("one", falling(stop_at(3)), training=patience)
     progress = runs.train("one", lambda asked: -asked, training=patience)
 
     assert 4 * BATCHES == progress.step
@@ -293,6 +229,18 @@ def test_the_best_weights_are_those_of_the_best_score(runs: Runs) -> None:
 
 def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_a_plateau_lowers_the_rate_after_evaluations_without_a_better_score(runs: Runs) -> None:
+    scores = [1.0, 2.0, 0.5, 2.0, 0.5, 0.5, 3.0, 0.5, 0.5]  # two without a better one, three times
+    progress = runs.train(
+        "one",
+        lambda asked: scores[asked - 1],
+        training={"epochs": 9},
+        optim={"schedule": "plateau", "plateau_patience": 2, "plateau_factor": 0.5},
+    )
+
+    assert 3 == progress.reductions
 
 
 def test_the_average_is_what_is_kept(runs: Runs) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from service.bundle import SpecialIds
+
 __all__ = ["SharedDropout", "drop_words"]
 
 
@@ -35,12 +37,13 @@ class SharedDropout(nn.Module):
         return f"rate={self.rate}"
 
 
-def drop_words(ids_BT: Tensor, rate: float, unk: int) -> Tensor:
-    """Replace each id but the first column's (bos) with ``unk`` at probability ``rate`` (Bowman et
-    al. 2016, section 3.1).
+def drop_words(ids_BT: Tensor, rate: float, special: SpecialIds) -> Tensor:
+    """Replace each word with the unknown one at probability ``rate`` (Bowman et al. 2016, section
+    3.1); padding and both ends stay.
     """
     if rate == 0:
         return ids_BT
     dropped_BT = torch.rand(ids_BT.shape, device=ids_BT.device) < rate
-    dropped_BT[:, 0] = False
-    return ids_BT.masked_fill(dropped_BT, unk)
+    for spared in (special.pad, special.bos, special.eos):
+        dropped_BT &= ids_BT != spared
+    return ids_BT.masked_fill(dropped_BT, special.unk)
