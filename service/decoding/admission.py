@@ -20,16 +20,17 @@ class EngineLimits:
     times their padded length, `max_queue` the requests waiting. At most `max_join_positions` padded
     positions are encoded between two steps (one source always is), so that a burst of long texts
     does not stall the running batch. Joins wait for a group of 1/`join_share` of the batch, but
-    never longer than `join_patience_seconds`. After `max_failures` failed steps in a row the engine
-    is declared dead.
+    never longer than `join_patience` times what encoding a group takes: everybody stands still for
+    it, so at high load small groups cost more than waiting does. After `max_failures` failed steps
+    in a row the engine is declared dead.
     """
 
     max_rows: int = 320
     max_positions: int = 16_384
     max_queue: int = 1_024
     max_join_positions: int = 2_048
-    join_share: int = 8
-    join_patience_seconds: float = 0.004
+    join_share: int = 1
+    join_patience: float = 4.0
     horizon_seconds: float = 1.0
     max_overtakes: int = 64
     max_failures: int = 3
@@ -136,13 +137,17 @@ class WaitingRoom(Generic[A]):
         self._first_deadline = min((d for d in deadlines if d is not None), default=float("inf"))
         return expired
 
-    def pick(self, room: Room, now: float) -> list[A]:
-        """The group that joins now, in order of urgency; empty when it should wait for company."""
+    def pick(self, room: Room, now: float, encoding_seconds: float = 0.0) -> list[A]:
+        """The group that joins now, in order of urgency; empty when it should wait for company.
+
+        `encoding_seconds` is what encoding a group takes.
+        """
         if not self._places or room.full:
             return []
         seated = room.sources
         chosen, passed = self._choose(room)
-        if not chosen or self._should_hold(len(chosen), seated, now):
+        patience = self._limits.join_patience * encoding_seconds
+        if not chosen or self._should_hold(len(chosen), seated, now, patience):
             return []
         self._held_since = None
         for place, overtakes in passed:
@@ -173,13 +178,13 @@ class WaitingRoom(Generic[A]):
                 break
         return chosen, [(place, len(chosen) - before) for place, before in skipped]
 
-    def _should_hold(self, group: int, seated: int, now: float) -> bool:
+    def _should_hold(self, group: int, seated: int, now: float, patience: float) -> bool:
         # Encoding one by one loses at high load: encoders are cheaper per sentence in groups.
         if group * self._limits.join_share >= seated:
             return False
         if self._held_since is None:
             self._held_since = now
-        return now - self._held_since < self._limits.join_patience_seconds
+        return now - self._held_since < patience
 
 
 class Pace:
@@ -200,6 +205,20 @@ class Pace:
         if rows_short <= 0 or self._rows <= 0:
             return 0.0
         return rows_short * self._seconds / self._rows
+
+
+class Average:
+    """What something takes lately: an average in which the past decays."""
+
+    def __init__(self, memory: int = 20) -> None:
+        self._memory = memory
+        self._seen = 0
+        self.value = 0.0
+
+    def observe(self, value: float) -> None:
+        """Note one more."""
+        self._seen = min(self._seen + 1, self._memory)
+        self.value += (value - self.value) / self._seen
 
 
 def padded(positions: int, multiple: int) -> int:

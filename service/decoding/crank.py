@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
-from service.decoding.admission import EngineLimits, Pace
+from service.decoding.admission import Average, EngineLimits, Pace
 from service.decoding.request import DecodeRequest
 from service.decoding.scheduler import Admission, Scheduler
 from service.decoding.sequence import Sequence
@@ -61,6 +61,7 @@ class Crank:
         stepper.reset()  # whatever it was used for before
         self._scheduler = Scheduler(stepper, limits)
         self._pace = Pace()
+        self._encoding = Average()
         self._strikes = 0
         self.dead: str | None = None
 
@@ -96,7 +97,7 @@ class Crank:
         """Queue the arrivals, show out the dead, choose who joins. To be followed by `run`."""
         for sequence in arrivals:
             self._scheduler.enqueue(sequence)
-        return self._scheduler.admit(self._clock(), cancelled)
+        return self._scheduler.admit(self._clock(), cancelled, self._encoding.value)
 
     def run(self, admission: Admission, started: float) -> tuple[Outcome, StepReport]:
         """Encode who joins, step everybody, and say what came of it.
@@ -122,6 +123,8 @@ class Crank:
             self._scheduler.waiting
         ):  # an engine with seats to spare does not show how fast it can be
             self._pace.observe(freed, ended - started)
+        if joined:
+            self._encoding.observe(encoded - before_encoding)
         encode_seconds, step_seconds = encoded - before_encoding, stepped - before_stepping
         return outcome, StepReport(
             rows=0 if work is None else len(work.tokens_R),

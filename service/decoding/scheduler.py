@@ -80,9 +80,12 @@ class Scheduler:
         """Put a sequence into the queue."""
         self._waiting.add(sequence)
 
-    def admit(self, now: float, cancelled: Collection[int] = ()) -> Admission:
+    def admit(
+        self, now: float, cancelled: Collection[int] = (), encoding_seconds: float = 0.0
+    ) -> Admission:
         """Show out the cancelled and expired, seated or waiting, and choose who joins.
 
+        `encoding_seconds` is what encoding a group takes: how long to wait for one depends on it.
         Those chosen have left the queue and must be seated, or given up, by the caller.
         """
         rows_before = self.rows
@@ -97,7 +100,9 @@ class Scheduler:
             deadlines = (s.deadline for s in self._seated.values())
             self._first_deadline = min((d for d in deadlines if d is not None), default=np.inf)
         wasted = rows_before - self.rows
-        joining = self._waiting.pick(self._room(), now) if self._waiting else []
+        joining: list[Sequence] = []
+        if self._waiting:
+            joining = self._waiting.pick(self._room(), now, encoding_seconds)
         return Admission(joining=joining, cancelled=gone, expired=expired, wasted_rows=wasted)
 
     def seat(self, joined: Listed[Sequence], now: float) -> None:

@@ -3,7 +3,7 @@
 Legend: B sources, S positions, R rows, K candidates; J sources that join together.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,7 @@ from service.bundle.graphs import (
 from service.bundle.manifest import Manifest
 from service.bundle.reader import Bundle
 from service.decoding.admission import padded
+from service.decoding.buckets import buckets
 from service.decoding.caches import Caches, CacheShape
 from service.decoding.interface import interface_problems
 from service.decoding.memories import Memories
@@ -42,8 +43,6 @@ Tensor = NDArray[Any]
 # Kernels work on a whole number of vector registers and then on the rest. Padded to a multiple of
 # the register, a source meets the same code path whatever else is in the batch.
 _POSITION_MULTIPLE = 8
-# Sources are encoded together while the padding costs less than another run would.
-_BUCKET_GROWTH = 1.5
 _BY_ROW = (TOKENS, SLOT_OF, PROBES)
 
 
@@ -132,7 +131,8 @@ class OnnxStepper:
         }
         initial: list[list[Tensor]] = [[] for _ in self._initials]
         order: list[int] = []
-        for bucket in _buckets(sources):
+        lengths = [padded(len(source), _POSITION_MULTIPLE) for source in sources]
+        for bucket in buckets(lengths):
             outputs = self._encode([sources[i] for i in bucket])
             for name, held in memories.items():
                 for place, tensor in zip(bucket, outputs[name], strict=True):
@@ -281,22 +281,6 @@ def _open(graph: bytes, threads: int) -> ort.InferenceSession:
         options.add_session_config_entry("session.x64quantprecision", "1")
     options.log_severity_level = 3
     return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-
-
-def _buckets(sources: Sequence[Tokens]) -> Iterator[list[int]]:
-    """Numbers of the sources, grouped by similar padded length."""
-    by_length = sorted(range(len(sources)), key=lambda i: len(sources[i]))
-    bucket: list[int] = []
-    for index in by_length:
-        positions = padded(len(sources[index]), _POSITION_MULTIPLE)
-        if bucket:
-            shortest = padded(len(sources[bucket[0]]), _POSITION_MULTIPLE)
-            if positions > max(shortest * _BUCKET_GROWTH, shortest + _POSITION_MULTIPLE):
-                yield bucket
-                bucket = []
-        bucket.append(index)
-    if bucket:
-        yield bucket
 
 
 def _brief(error: Exception) -> str:

@@ -31,8 +31,10 @@ def poisson(bench: Bench) -> Iterator[Row]:
     tell(f"capacity {capacity:.0f}/s; arrivals at {rate:.0f}/s")
     p99: dict[str, list[float]] = {kind: [] for kind in KINDS}
     p50: dict[str, list[float]] = {kind: [] for kind in KINDS}
+    count = 0
     for number in range(bench.rounds(3)):
-        times = arrivals(rate, max(0.3, 8 * bench.scale), seed=number)
+        times = arrivals(rate, max(0.3, 20 * bench.scale), seed=number)
+        count += len(times)
         for kind in KINDS:
             latencies = sorted(_served(bench, kind, requests, times))
             p99[kind].append(percentile(latencies, 0.99) * 1e3)
@@ -47,7 +49,8 @@ def poisson(bench: Bench) -> Iterator[Row]:
             peer=statistics.median(p99[kind]),
             peer_name=kind,
             at_most=target,
-            note=f"{rate:.0f}/s; p50 {ours_p50:.1f} against {statistics.median(p50[kind]):.1f} ms",
+            note=f"{count} arrivals at {rate:.0f}/s; "
+            f"p50 {ours_p50:.1f} against {statistics.median(p50[kind]):.1f} ms",
         )
 
 

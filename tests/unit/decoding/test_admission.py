@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from service.decoding.admission import EngineLimits, Pace, Room, WaitingRoom, padded
+from service.decoding.admission import Average, EngineLimits, Pace, Room, WaitingRoom, padded
 
 
 @dataclass
@@ -82,18 +82,22 @@ def test_smaller_requests_pass_one_that_does_not_fit_but_not_for_ever() -> None:
 def test_joins_wait_for_a_group_but_not_long() -> None:
     waiting = queue(Guest(0))
     busy = {"sources": 64, "rows": 64}
-    limits = EngineLimits(join_patience_seconds=0.004)
+    limits = EngineLimits(join_patience=4.0)
     waiting = queue(Guest(0), limits=limits)
 
-    assert [] == waiting.pick(Room(limits, **busy), now=1.000)
-    assert [] == waiting.pick(Room(limits, **busy), now=1.003)
-    assert [0] == keys(waiting.pick(Room(limits, **busy), now=1.004))
+    assert [] == waiting.pick(Room(limits, **busy), now=1.000, encoding_seconds=0.002)
+    assert [] == waiting.pick(Room(limits, **busy), now=1.007, encoding_seconds=0.002)
+    assert [0] == keys(waiting.pick(Room(limits, **busy), now=1.009, encoding_seconds=0.002))
 
 
 def test_a_group_large_enough_joins_at_once() -> None:
-    waiting = queue(*(Guest(key) for key in range(8)), limits=EngineLimits())
+    """As many as are there already: half of the batch is new then."""
+    room = {"sources": 8, "rows": 8}
+    few = queue(*(Guest(key) for key in range(7)), limits=EngineLimits())
+    enough = queue(*(Guest(key) for key in range(8)), limits=EngineLimits())
 
-    assert 8 == len(waiting.pick(Room(EngineLimits(), sources=64, rows=64), now=0.0))
+    assert [] == few.pick(Room(EngineLimits(), **room), now=0.0, encoding_seconds=1.0)
+    assert 8 == len(enough.pick(Room(EngineLimits(), **room), now=0.0, encoding_seconds=1.0))
 
 
 def test_an_idle_engine_waits_for_nobody() -> None:
@@ -124,6 +128,17 @@ def test_the_wait_is_forecast_from_the_rows_freed_so_far() -> None:
 
     assert 0.05 == pytest.approx(pace.wait_seconds(rows_short=100))
     assert 0.0 == pace.wait_seconds(rows_short=0)
+
+
+def test_an_average_begins_with_what_it_sees_and_forgets() -> None:
+    average = Average(memory=4)
+    assert 0.0 == average.value
+    average.observe(8.0)
+    assert 8.0 == average.value
+    for _ in range(100):
+        average.observe(2.0)
+
+    assert 2.0 == pytest.approx(average.value)
 
 
 def test_nothing_is_forecast_before_anything_is_known() -> None:

@@ -137,6 +137,21 @@ def test_nothing_is_held_once_nobody_is_left(crank: Crank, stepper: Fragile) -> 
     assert [] == stepper.held_sources
 
 
+def test_a_latecomer_waits_as_long_as_encoding_is_slow(clock: ManualClock) -> None:
+    class Slow(ScriptedStepper):
+        def join(self, sources: list[Tokens]) -> None:  # type: ignore[override]
+            clock.now += 0.5
+            super().join(sources)
+
+    crank = Crank(Slow(copying(20)), EngineLimits(join_patience=2.0), clock)
+    turn(crank, request(5, 6, 7, 8), request(5, 6, 7, 8))
+    _, alone = turn(crank, request(5), first_key=2)
+    clock.now += 1.0
+    _, in_time = turn(crank)
+
+    assert (0, 1) == (alone.joined, in_time.joined)
+
+
 def test_giving_up_leaves_nobody_inside(crank: Crank) -> None:
     turn(crank, request(5), request(6))
 
