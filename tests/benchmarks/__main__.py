@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.benchmarks.bench import Bench, tell
 from tests.benchmarks.machine import ROOT, description
-from tests.benchmarks.measures import arrivals, calls, in_process, parts, process, sweep
+from tests.benchmarks.measures import arrivals, calls, in_process, parts, prepare, process, sweep
 from tests.benchmarks.results import Row, markdown, table, write, write_between_marks
 from tests.benchmarks.texts import Pairs
 
@@ -29,6 +29,7 @@ MEASURES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "parts": parts.engine_against_parts,
     "start": process.start,
     "memory": process.memory,
+    "prepare": prepare.pairs_a_minute,
 }
 _QUICK = 0.1
 
