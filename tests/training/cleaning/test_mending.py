@@ -20,6 +20,9 @@ from training.data.cleaning.mending import mend
         ("â€œQuotedâ€\x9d \u00e2\u20ac\u201c dash", "“Quoted” – dash", "double-encoding"),
         ("Ã\xa0 bientÃ´t", "à bientôt", "double-encoding"),
         ("ÐŸÑ€Ð¸Ð²ÐµÑ‚", "Привет", "double-encoding"),
+        ("Ã–sterreich", "Österreich", "double-encoding"),
+        ("VoilÃ\xa0 !", "Voilà !", "double-encoding"),
+        ("byÅ‚o", "było", "double-encoding"),
         ("Tom &amp; Mary", "Tom & Mary", "entities"),
         ("Tom &amp;amp; Mary", "Tom & Mary", "entities"),
         ("it&#39;s &#x201c;it&#x201d;", "it's “it”", "entities"),
@@ -41,6 +44,10 @@ def test_what_was_meant_is_restored(text: str, meant: str, what: str) -> None:
     [
         "Frühling",
         "NÃO É ÂNGULO",
+        "AMANHÃ…",
+        "É…",
+        "un café…”",
+        "NESCAFÉ® MARCHÉ²",
         "Ein Â und ein Ã stehen allein.",
         "AT&T; R&D; &nonsense; a & b",
         "3 &lt 4",
@@ -82,11 +89,22 @@ def test_mended_text_is_composed_and_single_spaced(text: str) -> None:
     assert " ".join(once.split()) == once
 
 
-@given(st.text(st.characters(min_codepoint=0x20, max_codepoint=0x24F, exclude_categories=("C",))))
+@given(st.text("abcxyz &;äöüßéàèçñøåж中–“”…’€"))
 def test_text_encoded_twice_becomes_what_mending_makes_of_the_text(text: str) -> None:
-    twice = text.encode().decode("latin-1")
+    twice = "".join(map(_shown, text.encode()))
 
     assert mend(text)[0] == mend(twice)[0]
+
+
+def test_a_letter_before_a_french_exclamation_mark_stays() -> None:
+    assert "IL EST FERMÉ !" == mend("IL EST FERMÉ\xa0!")[0]
+    assert "c'est fermé »" == mend("c'est fermé\xa0»")[0]
+
+
+def _shown(byte: int) -> str:
+    """A byte as Windows-1252 shows it."""
+    data = bytes([byte])
+    return data.decode("cp1252", "ignore") or data.decode("latin-1")
 
 
 @given(st.lists(TEXT.filter(lambda text: "\n" not in text), max_size=8))

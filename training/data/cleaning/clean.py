@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import compress, islice
 from pathlib import Path
 from typing import BinaryIO
@@ -16,11 +16,12 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from training.data.cleaning.keys import Keys, digests, normal_forms
+from training.data.cleaning.mending import mend
 from training.data.cleaning.output import REPORT, open_packed, output_directory
 from training.data.cleaning.reading import Source, read_chunks
 from training.data.cleaning.report import Part, Report
 from training.data.cleaning.rows import Example, Plan, dropped_line, keep_first
-from training.data.cleaning.rules import RULES, choose_limits
 from training.data.cleaning.scripts import scripts_of
 from training.data.cleaning.split import PARTS, deal
 from training.data.cleaning.survivors import NAMES, Judged, Survivors
@@ -31,7 +32,6 @@ __all__ = ["Job", "clean"]
 
 Advance = Callable[[int, int], None]
 _LINES_AT_ONCE = 1 << 15
-_OPTIONAL = tuple(name for name, rule in RULES.items() if not rule.always)
 # Parts that nobody asked a size for: so many pairs, or so much of what there is.
 _USUAL_PAIRS, _USUAL_SHARE = 2000, 0.05
 
@@ -41,7 +41,7 @@ class Job:
     """What to clean, how, and where to; ``dev`` and ``test`` in pairs, None for a usual size."""
 
     sources: Sequence[Source]
-    held_out: Sequence[Source] = ()
+    held_out: Sequence[Path] = ()
     plan: Plan
     out: Path
     dev: int | None = None
@@ -65,6 +65,7 @@ def clean(job: Job, advance: Advance = lambda *_: None) -> Report:
         seed=job.seed,
         notes=_notes(plan),
     )
+    held_out = _held_out(job.held_out)
     with output_directory(job.out, overwrite=job.overwrite) as work:
         with ExitStack() as stack:
             dropped = None
@@ -72,7 +73,7 @@ def clean(job: Job, advance: Advance = lambda *_: None) -> Report:
                 dropped = stack.enter_context(open_packed(work / "dropped.tsv.gz"))
             waiting = stack.enter_context((work / "waiting.tsv").open("w+b"))
             survivors = _judge_alone(job, report, waiting, dropped, advance)
-            judged = survivors.judge(plan.limits, _held_out(job))
+            judged = survivors.judge(plan.limits, held_out)
             part_K = _deal(job, report, survivors, judged)
             waiting.seek(0)
             _write(work, waiting, part_K, _Drops(report, survivors, judged, dropped))
@@ -100,13 +101,13 @@ def _judge_alone(
     return Survivors(chunks)
 
 
-def _held_out(job: Job) -> Survivors | None:
-    """The sentences of the held-out files, mended like all others; no rule takes one away."""
-    if not job.held_out:
-        return None
-    plan = replace(job.plan, limits=choose_limits(without=_OPTIONAL))
-    cleaned = clean_chunks(read_chunks(job.held_out), plan, workers=1)
-    return Survivors([each.without_text() for _, each in cleaned])
+def _held_out(paths: Sequence[Path]) -> Keys:
+    """The sentences of held-out files, whatever column they stand in, mended like all others."""
+    keys = [digests([])]
+    for chunk in read_chunks([Source(path) for path in paths]):
+        columns = chunk.left.decode(errors="replace").replace("\n", "\t").split("\t")
+        keys.append(digests(normal_forms([mend(column)[0] for column in columns if column])))
+    return np.concatenate(keys)
 
 
 def _deal(job: Job, report: Report, survivors: Survivors, judged: Judged) -> NDArray[np.int8]:

@@ -78,7 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         action="append",
         metavar="FILE",
-        help="drop pairs that share a sentence with this TSV file (same columns); may be repeated",
+        help="drop pairs of which a sentence stands in this file, in any column; may be repeated",
     )
     group.add_argument(
         "--limit",
@@ -143,7 +143,7 @@ def run(args: argparse.Namespace) -> None:
     from training.data.cleaning.reading import size_of
 
     job = _job(args, [args.recipe, *args.more])
-    total = size_of([*job.sources, *job.held_out])
+    total = size_of(job.sources)
     begin = time.monotonic()
     with tqdm(total=total, unit="B", unit_scale=True, disable=None, dynamic_ncols=True) as bar:
         read = 0
@@ -167,7 +167,6 @@ def run(args: argparse.Namespace) -> None:
 def _job(args: argparse.Namespace, inputs: list[Path]) -> Job:
     from service.threads import usable_cpus
     from training.data.cleaning.clean import Job
-    from training.data.cleaning.reading import Source
     from training.data.cleaning.rows import Plan
 
     if args.out is None:
@@ -191,7 +190,7 @@ def _job(args: argparse.Namespace, inputs: list[Path]) -> Job:
         )
     return Job(
         sources=_sources(inputs, parallel=bool(args.parallel)),
-        held_out=[Source(path) for path in args.held_out or ()],
+        held_out=tuple(args.held_out or ()),
         plan=Plan(
             limits=limits,
             source_language=args.source_language or "",

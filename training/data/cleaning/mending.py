@@ -23,19 +23,22 @@ MENDS = {
 
 # What Windows-1252 shows for the bytes 0x80 to 0xBF, the second and later bytes of a character in
 # UTF-8, and what Latin-1 shows for them. Bytes that Windows-1252 leaves open are taken as Latin-1.
-_TAIL = "".join(
-    sorted({bytes([byte]).decode("cp1252", "ignore") for byte in range(0x80, 0xC0)} - {""})
+_TAILS = "\x80-\xbf" + "".join(
+    sorted({bytes([byte]).decode("cp1252", "ignore") for byte in range(0x80, 0xA0)} - {""})
 )
-_TAIL_CLASS = f"[\x80-\xbf{re.escape(_TAIL)}]"
-_LEAD_CLASS = "[\xc2-\xf4]"
+_TAIL = f"[{_TAILS}]"
 # UTF-8 read as if it were a single-byte encoding: a lead byte and its tail.
-_DOUBLE = re.compile(_LEAD_CLASS + _TAIL_CLASS)
-# Nobody writes these on purpose: C2 and C3 lead the letters of western languages, E2 80 the dashes
-# and quotation marks.
-GARBLED = re.compile(f"[\xc2\xc3][\x80-\xbf{re.escape(_TAIL.translate({0xA0: None}))}]|\xe2\u20ac")
+_SEQUENCE = re.compile(f"[\xc2-\xdf]{_TAIL}|[\xe0-\xef]{_TAIL}{{2}}|[\xf0-\xf4]{_TAIL}{{3}}")
+# Such tails may also just follow a letter: "FERMÉ\xa0!", "un café…”".
+_PUNCTUATION = "\xa0\xa1\xab\xad\xb7\xbb\xbf‚„…†‡‰‹‘’“”•–—™›"
+_MARKS = _PUNCTUATION + "©®°²³¹ªº"  # "NESCAFÉ®"
+# C2 and C3 lead the letters of western languages, E2 80 the dashes and quotation marks.
+GARBLED = re.compile(
+    f"[\xc2\xc3](?![{_PUNCTUATION}]){_TAIL}|(?<=[a-z\xdf-\xff])[\xc2\xc3]{_TAIL}|\xe2\u20ac"
+)
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 # A sentence without any of these, without odd characters and in normal form C needs no mending.
-SUSPECT = re.compile(f"{_DOUBLE.pattern}|&[#A-Za-z]")
+SUSPECT = re.compile(f"{_SEQUENCE.pattern}|&[#A-Za-z]")
 
 
 def mend(text: str) -> tuple[str, frozenset[str]]:
@@ -53,17 +56,31 @@ def mend(text: str) -> tuple[str, frozenset[str]]:
 
 
 def _undo_double_encoding(text: str) -> str:
-    """Read as a single-byte encoding what was UTF-8: undone only if the whole text agrees.
+    """Read as a single-byte encoding what was UTF-8.
 
-    A text in which every character beyond ASCII happens to be part of a valid UTF-8 sequence is
-    not written by chance.
+    Undone only if all of the text is valid UTF-8 then, and something in it can hardly be anything
+    else.
     """
-    if not _DOUBLE.search(text):
+    if not any(_convincing(text, found) for found in _SEQUENCE.finditer(text)):
         return text
     try:
         return b"".join(map(_single_byte, text)).decode()
     except UnicodeError:
         return text
+
+
+def _convincing(text: str, found: re.Match[str]) -> bool:
+    """Whether nobody would write such a sequence: a letter and the punctuation that follows it is
+    one that people do write.
+    """
+    lead, tail = found[0][0], found[0][1:]
+    western = lead in "\xc2\xc3"
+    if not set(tail) <= set(_PUNCTUATION if western else _MARKS):
+        return True
+    before, after = text[: found.start()][-1:], text[found.end() :][:1]
+    if before.isalpha() and (before.isupper() or not lead.isupper()):
+        return False  # it ends a word
+    return western or after.isalpha()
 
 
 def _single_byte(character: str) -> bytes:

@@ -36,6 +36,7 @@ def output_directory(out: Path, *, overwrite: bool) -> Iterator[Path]:
             f"{out} holds {', '.join(there)} already; name another directory with --out, "
             "or add --overwrite"
         )
+    ours = not out.exists()
     out.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=".preparing-", dir=out))
     try:
@@ -48,8 +49,12 @@ def output_directory(out: Path, *, overwrite: bool) -> Iterator[Path]:
                 _sync(work / name)
                 (work / name).replace(out / name)
         _sync(out)
-    finally:
+    except BaseException:
         shutil.rmtree(work, ignore_errors=True)
+        if ours and not any(out.iterdir()):
+            out.rmdir()
+        raise
+    shutil.rmtree(work, ignore_errors=True)
 
 
 @contextmanager

@@ -56,7 +56,7 @@ class Survivors:
         chunk = int(np.searchsorted(self._ends, row, side="right"))
         return f"{self._files[chunk]}:{self.line_K[row]}"
 
-    def judge(self, limits: Limits, held_out: Survivors | None) -> Judged:
+    def judge(self, limits: Limits, held_out: Keys) -> Judged:
         """Apply the rules that compare pairs with each other.
 
         The order matters: what is dropped for its length is compared with what is left of
@@ -67,9 +67,9 @@ class Survivors:
         def drop(name: str, rows: NDArray[np.int64]) -> None:
             rule_K[rows] = NAMES.index(name)
 
-        if held_out is not None and "held-out" in limits:
-            known = np.isin(self.source_K, held_out.source_K)
-            drop("held-out", np.flatnonzero(known | np.isin(self.target_K, held_out.target_K)))
+        if "held-out" in limits:
+            known = np.isin(self.source_K, held_out) | np.isin(self.target_K, held_out)
+            drop("held-out", np.flatnonzero(known))
         kept = np.flatnonzero(rule_K < 0)
         worse = near_duplicates(self.exact_K[kept], self.source_K[kept], self.target_K[kept])
         again = duplicates(self.exact_K[kept])
