@@ -132,7 +132,8 @@ def _average(args: argparse.Namespace) -> None:
 def _export(args: argparse.Namespace) -> None:
     from training import stages
 
-    _say_published(stages.export(_prepared(args), args.exported, _say).path)
+    published = stages.export(_prepared(args), args.exported, _say, args.members)
+    _say_published(published.path)
 
 
 def _prepared(args: argparse.Namespace) -> Prepared:
@@ -140,7 +141,7 @@ def _prepared(args: argparse.Namespace) -> Prepared:
     from training.preparation import prepare
 
     recipe: Path = args.recipe
-    prepared = prepare(recipe, args.data_dir, args.run_dir or Path("runs") / recipe.stem)
+    prepared = prepare(recipe, args.data_dir, args.run_dir or _default_run(args), args.seed)
     for line in prepared.drops.lines():
         _say(line)
     tokens = sum(len(example.target) for example in prepared.train)
@@ -149,6 +150,11 @@ def _prepared(args: argparse.Namespace) -> Prepared:
         f"{len(prepared.dev)} development sources"
     )
     return prepared
+
+
+def _default_run(args: argparse.Namespace) -> Path:
+    seed = "" if args.seed is None else f"-seed{args.seed}"
+    return Path("runs") / f"{args.recipe.stem}{seed}"
 
 
 def _say(line: str) -> None:
@@ -214,6 +220,24 @@ def _parser() -> argparse.ArgumentParser:
                 type=_positive,
                 metavar="MINUTES",
                 help="end after so many minutes of training; the schedule is shortened to fit",
+            )
+        if not raw:
+            stage.add_argument(
+                "--seed",
+                type=int,
+                metavar="N",
+                help="another seed than the recipe's, with a run directory of its own; corpus and "
+                "tokenizer stay the same",
+            )
+        if name == "export":
+            stage.add_argument(
+                "--members",
+                type=Path,
+                nargs="+",
+                default=(),
+                metavar="RUN",
+                help="publish several models as one that answers with the mean of their "
+                "probabilities: directories of runs, or of weights in RUN/checkpoints/kept",
             )
         if name in {"run", "export"}:
             stage.add_argument(

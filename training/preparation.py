@@ -6,6 +6,8 @@ start, which takes seconds.
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -64,8 +66,9 @@ class Prepared:
         return lambda epoch: sampler.epoch(epoch, seed=recipe.seed, longest=recipe.data.max_tokens)
 
 
-def prepare(recipe_path: Path, data_dir: Path, run_dir: Path) -> Prepared:
-    """Read, fit, encode.
+def prepare(recipe_path: Path, data_dir: Path, run_dir: Path, seed: int | None = None) -> Prepared:
+    """Read, fit, encode. Another ``seed`` than the recipe's changes weights, order and dropout, but
+    neither corpus nor tokenizer, so that such models can answer together.
 
     Raises:
         RecipeError: the recipe is not usable.
@@ -74,6 +77,12 @@ def prepare(recipe_path: Path, data_dir: Path, run_dir: Path) -> Prepared:
     recipe, sha256 = load_recipe(recipe_path)
     corpus = read_corpus(recipe.data, data_dir, recipe.seed)
     spec, file = _tokenizer(recipe, sha256, corpus.train, run_dir)
+    text = recipe_path.read_text(encoding="utf-8")
+    if seed is not None and seed != recipe.seed:
+        recipe = dataclasses.replace(recipe, seed=seed)
+        sha256 = hashlib.sha256(f"{sha256} --seed {seed}".encode()).hexdigest()
+        text += f"\n# trained with --seed {seed}\n"
+    (run_dir / "recipe.toml").write_text(text, encoding="utf-8")  # for who finds the run later
     tokenizer = load_tokenizer(spec, SPECIAL_IDS, file)
     pairs, train = encode_pairs(
         corpus.train, tokenizer, SPECIAL_IDS.eos, recipe.data.max_tokens, corpus.drops

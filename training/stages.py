@@ -7,18 +7,19 @@ the run's directory.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from service.threads import usable_cpus
 from training.averaging import KeptWeights, average_weights
 from training.checkpoint import CheckpointError, Progress, load_weights, save_weights
+from training.config import load_recipe
 from training.data.batches import BatchSampler
 from training.decode import greedy_decode, length_limit
 from training.evaluate import Score, score
 from training.export import Exported, export_bundle
-from training.models import Seq2Seq, make_model
+from training.models import Ensemble, Seq2Seq, make_model
 from training.preparation import Prepared
 from training.trainer import Trainer, TrainingPlan
 
@@ -94,11 +95,24 @@ def average(prepared: Prepared, most: int | None) -> Averaged:
     return Averaged(result, before, [entry.step for entry in kept])
 
 
-def export(prepared: Prepared, root: Path, say: Callable[[str], None]) -> Exported:
+def export(
+    prepared: Prepared, root: Path, say: Callable[[str], None], members: Sequence[Path] = ()
+) -> Exported:
     """Verify the best weights as graphs and publish them as the next version; see
     ``training.export``.
+
+    With ``members``, directories of runs or of weights that such runs kept, these models become one
+    bundle that answers with the mean of their probabilities.
+
+    Raises:
+        CheckpointError: a member is missing, or has another tokenizer than the recipe.
     """
-    model, minutes = _best_model(prepared)
+    if members:
+        found = [_member(prepared, path) for path in members]
+        model: Seq2Seq | Ensemble = Ensemble(member for member, _ in found)
+        minutes = sum(each for _, each in found)
+    else:
+        model, minutes = _best_model(prepared)
     return export_bundle(prepared, model, minutes, root, threads=usable_cpus(), say=say)
 
 
@@ -111,6 +125,25 @@ def _best_model(prepared: Prepared) -> tuple[Seq2Seq, float]:
     """The best weights of the run, and how many minutes of training they took."""
     model = _fresh_model(prepared)
     facts = load_weights(prepared.run_dir / "checkpoints" / "best", model)
+    return model.eval(), float(facts["minutes"])
+
+
+def _member(prepared: Prepared, path: Path) -> tuple[Seq2Seq, float]:
+    """The best weights of the run at ``path``, or the weights that lie there."""
+    path = path.resolve()
+    run = next((d for d in (path, *path.parents) if (d / "recipe.toml").exists()), None)
+    if run is None:
+        raise CheckpointError(f"{path}: neither a run nor weights of one (no recipe.toml)")
+    file = run / "tokenizer" / prepared.tokenizer_spec.file
+    if not file.exists() or file.read_bytes() != prepared.tokenizer_file:
+        raise CheckpointError(
+            f"{run}: its tokenizer is not the recipe's; models that answer together share one "
+            "(train them with --seed, or from recipes with the same [data] and [tokenizer])"
+        )
+    recipe, _ = load_recipe(run / "recipe.toml")
+    model = make_model(recipe.model, prepared.tokenizer_spec.vocabulary_size, recipe.seed)
+    own = (path / "model.safetensors").exists()
+    facts = load_weights(path if own else run / "checkpoints" / "best", model)
     return model.eval(), float(facts["minutes"])
 
 

@@ -21,17 +21,18 @@ from training.export.arithmetic import Arithmetic, Float32, StaticInt8
 from training.export.calibration import calibrate
 from training.export.graphs import export_graphs
 from training.export.runner import Candidate
-from training.models import Seq2Seq
+from training.models import Ensemble, Seq2Seq
 
 LONGEST = 40
 
 
 def candidate(
-    model: Seq2Seq, arithmetic: Arithmetic | None = None, *, threads: int = 1
+    model: Seq2Seq | Ensemble, arithmetic: Arithmetic | None = None, *, threads: int = 1
 ) -> Candidate:
     """An export of ``model``, in float32 unless told otherwise."""
     exported = export_graphs(model, arithmetic or Float32())
-    size = model.output.out_features
+    one = model.members[0] if isinstance(model, Ensemble) else model
+    size = one.output.out_features
     letters = [chr(0x4E00 + i) for i in range(size - 4)]
     spec = TokenizerSpec(
         kind="characters", file="t.json", normalisation="identity", vocabulary_size=size
@@ -81,7 +82,7 @@ def with_threads(one: Candidate, threads: int) -> Candidate:
     return dataclasses.replace(one, threads=threads)
 
 
-def eight_bits(model: Seq2Seq, examples: list[Example] | None = None) -> StaticInt8:
+def eight_bits(model: Seq2Seq | Ensemble, examples: list[Example] | None = None) -> StaticInt8:
     """8-bit arithmetic calibrated on ``examples``, by default on random ones."""
     return StaticInt8(calibrate(model, examples or some_examples(64), SPECIAL))
 

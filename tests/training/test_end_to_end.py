@@ -29,9 +29,9 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
-def ask(directory: Path, *texts: str) -> list[str]:
+def ask(directory: Path, *texts: str, root: str = "exported") -> list[str]:
     """What a server of the first version would answer."""
-    bundle = open_bundle(directory / "exported" / "tiny-dates" / "1")
+    bundle = open_bundle(directory / root / "tiny-dates" / "1")
     translator = Translator(bundle, Engine(OnnxStepper.from_bundle(bundle, threads=1)))
     translations = translator.translate_now(list(texts), TranslateOptions())
     return [translation.hypotheses[0].text for translation in translations]
@@ -77,7 +77,7 @@ def test_nothing_that_a_run_writes_is_pickled(done: Path) -> None:
     suffixes = {file.suffix for file in (done / "run").rglob("*") if file.is_file()}
     events = {suffix for suffix in suffixes if suffix[1:].isdigit()}  # TensorBoard's own
 
-    assert {".json", ".jsonl", ".safetensors"} == suffixes - events
+    assert {".json", ".jsonl", ".safetensors", ".toml"} == suffixes - events
 
 
 def test_the_score_in_the_log_is_the_score_of_the_evaluation_stage(done: Path) -> None:
@@ -85,6 +85,33 @@ def test_the_score_in_the_log_is_the_score_of_the_evaluation_stage(done: Path) -
     logged = max(line["exact_match"] for line in lines if line["event"] == "evaluation")
 
     assert logged == stages.evaluate(prepared(done)).value
+
+
+def test_several_runs_become_one_bundle(done: Path) -> None:
+    """The second member is trained with another seed; corpus and tokenizer are the recipe's."""
+    recipe = write_recipe(done, DATES)
+    other = prepare(recipe, done, done / "other", seed=9)
+    stages.train(other, None)
+    members = [done / "run", done / "other" / "checkpoints" / "best"]
+    exported = stages.export(prepared(done), done / "together", lambda line: None, members)
+
+    assert "ensemble of 2" == exported.manifest.architecture["family"]
+    assert exported.parity.greedy_decodes == exported.parity.greedy_identical
+    assert ask(done, "3 May 2021", root="together")
+
+
+def test_members_of_other_tokenizers_are_refused(done: Path) -> None:
+    recipe = write_recipe(done, DATES, ("train_pairs = 600", "train_pairs = 10"))
+    other = prepare(recipe, done, done / "narrow")
+    stages.train(other, None)
+
+    with pytest.raises(CheckpointError, match="tokenizer is not the recipe's"):
+        stages.export(prepared(done), done / "together", lambda line: None, [done / "narrow"])
+
+
+def test_a_directory_that_is_no_run_is_refused_as_a_member(done: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"no recipe\.toml"):
+        stages.export(prepared(done), done / "together", lambda line: None, [done.parent])
 
 
 def test_there_is_nothing_to_export_before_training(tmp_path: Path) -> None:

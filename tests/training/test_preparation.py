@@ -86,6 +86,24 @@ def test_the_same_recipe_prepares_the_same(tmp_path: Path) -> None:
     ]
 
 
+def test_another_seed_changes_neither_corpus_nor_tokenizer(tmp_path: Path) -> None:
+    recipe = write_recipe(tmp_path, DATES)
+    one, two = (prepare(recipe, tmp_path, tmp_path / f"{s}", seed=s) for s in (None, 8))
+
+    assert (3, 8) == (one.recipe.seed, two.recipe.seed)
+    assert one.tokenizer_file == two.tokenizer_file
+    assert [e.source.tolist() for e in one.train] == [e.source.tolist() for e in two.train]
+    assert one.recipe_sha256 != two.recipe_sha256
+
+
+def test_a_run_keeps_its_recipe(tmp_path: Path) -> None:
+    prepare(write_recipe(tmp_path, DATES), tmp_path, tmp_path / "run", seed=8)
+    kept = (tmp_path / "run" / "recipe.toml").read_text()
+
+    assert kept.startswith(DATES)
+    assert "--seed 8" in kept
+
+
 def test_a_recipe_that_cannot_be_used_stops_before_anything_is_written(tmp_path: Path) -> None:
     with pytest.raises(RecipeError):
         prepare(write_recipe(tmp_path, "name = 3"), tmp_path, tmp_path / "run")

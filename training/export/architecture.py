@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from training.config import ModelConfig
+from collections.abc import Sequence
 
-__all__ = ["described"]
+from training.config import ModelConfig
+from training.models import Seq2Seq
+
+__all__ = ["described", "described_together"]
 
 
 def described(config: ModelConfig) -> dict[str, str | int | float | bool]:
@@ -14,6 +17,15 @@ def described(config: ModelConfig) -> dict[str, str | int | float | bool]:
         ("transformer", "hybrid"): "Transformer encoder, hybrid decoder",
     }.get((config.encoder, config.decoder), f"{config.encoder} encoder, {config.decoder} decoder")
     return {"family": family, **_encoder(config), **_decoder(config)}
+
+
+def described_together(members: Sequence[Seq2Seq]) -> dict[str, str | int | float | bool]:
+    """An ensemble: how many answer together, and what each is."""
+    each = {
+        f"member {number}": ", ".join(f"{k} {v}" for k, v in described(member.config).items())
+        for number, member in enumerate(members, 1)
+    }
+    return {"family": f"ensemble of {len(members)}", **each}
 
 
 def _encoder(config: ModelConfig) -> dict[str, str | int | float | bool]:

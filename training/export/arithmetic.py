@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from training.export.builder import CONTRIB, GraphBuilder
 
-__all__ = ["Arithmetic", "Float32", "Range", "StaticInt8"]
+__all__ = ["Arithmetic", "Float32", "Range", "StaticInt8", "Within"]
 
 Array = NDArray[Any]
 
@@ -129,6 +129,27 @@ class StaticInt8:
         if key not in self._quantised:
             self._quantised[key] = graph.op("QuantizeLinear", x, scale, zero)
         return self._quantised[key]
+
+
+class Within:
+    """Another arithmetic, for a model that is part of a larger one: places get its name before
+    theirs.
+    """
+
+    def __init__(self, whole: Arithmetic, part: str) -> None:
+        self._whole = whole
+        self._part = part
+
+    def linear(
+        self, graph: GraphBuilder, x: str, weight_OI: Array, bias_O: Array | None, place: str
+    ) -> str:
+        return self._whole.linear(graph, x, weight_OI, bias_O, f"{self._part}.{place}")
+
+    def lookup(self, graph: GraphBuilder, ids: str, table_VE: Array, factor: float = 1.0) -> str:
+        return self._whole.lookup(graph, ids, table_VE, factor)
+
+    def rectify(self, graph: GraphBuilder, x: str, place: str) -> str:
+        return self._whole.rectify(graph, x, f"{self._part}.{place}")
 
 
 def _symmetric(values: Array, axis: int) -> tuple[NDArray[np.int8], NDArray[np.float32]]:

@@ -17,18 +17,26 @@ from training.config import BatchConfig
 from training.data.batches import BatchSampler, Example
 from training.export.arithmetic import Range
 from training.layers import Recurrent
-from training.models import Seq2Seq
+from training.models import Ensemble, Seq2Seq
 
 __all__ = ["calibrate"]
 
 
 @torch.inference_mode()
-def calibrate(model: Seq2Seq, examples: Sequence[Example], special: SpecialIds) -> dict[str, Range]:
+def calibrate(
+    model: Seq2Seq | Ensemble, examples: Sequence[Example], special: SpecialIds
+) -> dict[str, Range]:
     """The range at each place, over ``examples`` read with their own targets (teacher forcing).
 
     Places are named after modules: the input of a ``Linear`` by its own name, the input and the
     recurrent state of a layer as ``<name>.input`` and ``<name>.hidden``.
     """
+    if isinstance(model, Ensemble):
+        return {
+            f"members.{index}.{place}": seen
+            for index, member in enumerate(model.members)
+            for place, seen in calibrate(member, examples, special).items()
+        }
     ranges: dict[str, Range] = {}
 
     def note(place: str, value: Tensor) -> None:

@@ -14,15 +14,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from torch import nn
+
 from service.bundle import Graphs, MemorySpec, StateSpec
-from training.export.arithmetic import Arithmetic
+from training.export.arithmetic import Arithmetic, Within
 from training.export.builder import GraphBuilder
+from training.export.common import linear
 from training.export.hybrid import HybridDecoderGraph
 from training.export.interface import Attended, Encoded, InterfaceGraph, StepValues, Tensors
 from training.export.output import emit_output
 from training.export.recurrent import RecurrentDecoderGraph, RecurrentEncoderGraph
 from training.export.transformer import TransformerEncoderGraph
-from training.models import HybridDecoder, Seq2Seq, TransformerEncoder
+from training.models import Ensemble, HybridDecoder, Seq2Seq, TransformerEncoder
 
 __all__ = ["DECODER_FILE", "ENCODER_FILE", "ExportedGraphs", "export_graphs"]
 
@@ -59,22 +62,62 @@ class ExportedGraphs:
     files: dict[str, bytes]
 
 
-def export_graphs(model: Seq2Seq, arithmetic: Arithmetic) -> ExportedGraphs:
-    """Both graphs of ``model`` (on the CPU, in float32), multiplied as ``arithmetic`` says."""
+def export_graphs(model: Seq2Seq | Ensemble, arithmetic: Arithmetic) -> ExportedGraphs:
+    """Both graphs of ``model`` (on the CPU, in float32), multiplied as ``arithmetic`` says. Those
+    of an ensemble run all its members and answer with the mean of their probabilities.
+    """
     model.eval()
-    decoding = _decoder_graph(model, arithmetic)
-    encoder = _encoder(_encoder_graph(model, arithmetic), decoding)
-    decoder = _decoder(model, arithmetic, decoding)
+    members = _members(model, arithmetic)
+    encoder, decoder = _encoder(members), _decoder(members)
     return ExportedGraphs(
         graphs=Graphs(encoder=encoder.spec(ENCODER_FILE), decoder=decoder.spec(DECODER_FILE)),
-        memories=tuple(MemorySpec(name=name) for name, _ in decoding.memories),
+        memories=tuple(MemorySpec(name=name) for member in members for name, _ in member.memories),
         states=tuple(
             StateSpec(
                 input=name, output=f"{name}_next", initial=f"{name}_initial", growing_axis=None
             )
-            for name, _ in decoding.states
+            for member in members
+            for name, _ in member.states
         ),
         files={ENCODER_FILE: encoder.build("encoder"), DECODER_FILE: decoder.build("decoder")},
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Member:
+    """One model of an ensemble, or the only one."""
+
+    encoding: EncoderGraph
+    decoding: DecoderGraph
+    output: nn.Linear
+    arithmetic: Arithmetic
+    prefix: str  # of the names of its memories and states
+
+    @property
+    def memories(self) -> Tensors:
+        return tuple((self.prefix + name, width) for name, width in self.decoding.memories)
+
+    @property
+    def states(self) -> Tensors:
+        return tuple((self.prefix + name, width) for name, width in self.decoding.states)
+
+
+def _members(model: Seq2Seq | Ensemble, arithmetic: Arithmetic) -> list[_Member]:
+    if isinstance(model, Ensemble):
+        return [
+            _member(member, Within(arithmetic, f"members.{index}"), f"member{index}_")
+            for index, member in enumerate(model.members)
+        ]
+    return [_member(model, arithmetic, "")]
+
+
+def _member(model: Seq2Seq, arithmetic: Arithmetic, prefix: str) -> _Member:
+    return _Member(
+        encoding=_encoder_graph(model, arithmetic),
+        decoding=_decoder_graph(model, arithmetic),
+        output=model.output,
+        arithmetic=arithmetic,
+        prefix=prefix,
     )
 
 
@@ -90,38 +133,47 @@ def _decoder_graph(model: Seq2Seq, arithmetic: Arithmetic) -> DecoderGraph:
     return RecurrentDecoderGraph(model.decoder, model.config.memory_width, arithmetic)
 
 
-def _encoder(encoding: EncoderGraph, decoding: DecoderGraph) -> InterfaceGraph:
+def _encoder(members: list[_Member]) -> InterfaceGraph:
     made = InterfaceGraph()
     g = made.graph
     source_BS = made.input("source_BS", "int64", ["B", "S"])
     lengths_B = made.input("source_lengths_B", "int64", ["B"])
-    encoded = encoding.emit(g, source_BS, lengths_B)
-    remembered = decoding.emit_memories(g, encoded)
-    for (name, width), value in zip(decoding.memories, remembered, strict=True):
-        made.output(name, value, "float32", ["B", "S", width])
-    initial = decoding.emit_initial(g, encoded)
-    for (name, width), value in zip(decoding.states, initial, strict=True):
-        made.output(f"{name}_initial", value, "float32", ["B", width])
+    for member in members:
+        encoded = member.encoding.emit(g, source_BS, lengths_B)
+        remembered = member.decoding.emit_memories(g, encoded)
+        for (name, width), value in zip(member.memories, remembered, strict=True):
+            made.output(name, value, "float32", ["B", "S", width])
+        initial = member.decoding.emit_initial(g, encoded)
+        for (name, width), value in zip(member.states, initial, strict=True):
+            made.output(f"{name}_initial", value, "float32", ["B", width])
     return made
 
 
-def _decoder(model: Seq2Seq, arithmetic: Arithmetic, decoding: DecoderGraph) -> InterfaceGraph:
+def _decoder(members: list[_Member]) -> InterfaceGraph:
     made = InterfaceGraph()
     g = made.graph
     tokens_R = made.input("tokens_R", "int64", ["R"])
-    source = Attended(
-        slots_BG=made.input("slots_BG", "int64", ["B", "G"]),
-        slot_of_R=made.input("slot_of_R", "int64", ["R"]),
-        lengths_B=made.input("source_lengths_B", "int64", ["B"]),
-        memories=[
-            made.input(name, "float32", ["B", "S", width]) for name, width in decoding.memories
-        ],
-    )
-    states = [made.input(name, "float32", ["R", width]) for name, width in decoding.states]
-    values = decoding.emit_step(g, tokens_R, states, source)
-    emit_output(made, arithmetic, values.readout_RE, model.output)
-    if values.weights_RS:
-        made.output("attention_RS", values.weights_RS, "float32", ["R", "S"])
-    for (name, width), value in zip(decoding.states, values.states, strict=True):
-        made.output(f"{name}_next", value, "float32", ["R", width])
+    slots_BG = made.input("slots_BG", "int64", ["B", "G"])
+    slot_of_R = made.input("slot_of_R", "int64", ["R"])
+    lengths_B = made.input("source_lengths_B", "int64", ["B"])
+    scores: list[str] = []
+    attention: list[str] = []
+    for member in members:
+        memories = [
+            made.input(name, "float32", ["B", "S", width]) for name, width in member.memories
+        ]
+        states = [made.input(name, "float32", ["R", width]) for name, width in member.states]
+        source = Attended(slots_BG, slot_of_R, lengths_B, memories)
+        values = member.decoding.emit_step(g, tokens_R, states, source)
+        scores.append(
+            linear(g, member.arithmetic, values.readout_RE, member.output, "decoder.output")
+        )
+        if values.weights_RS:
+            attention.append(values.weights_RS)
+        for (name, width), value in zip(member.states, values.states, strict=True):
+            made.output(f"{name}_next", value, "float32", ["R", width])
+    emit_output(made, scores)
+    if attention:  # of those members that attend
+        weights_RS = attention[0] if len(attention) == 1 else g.op("Mean", *attention)
+        made.output("attention_RS", weights_RS, "float32", ["R", "S"])
     return made

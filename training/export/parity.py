@@ -19,8 +19,8 @@ from service.bundle import SpecialIds
 from service.decoding import DecodeRequest, DecodeResult, Engine, StepInput, StepOutput, Stepper
 from service.decoding.stepper import Floats
 from training.export.runner import Candidate
-from training.export.stepper import TorchStepper
-from training.models import Seq2Seq
+from training.export.stepper import torch_stepper
+from training.models import Ensemble, Seq2Seq
 
 __all__ = ["ParityError", "ParityReport", "check_parity"]
 
@@ -62,7 +62,7 @@ class ParityReport:
 
 
 def check_parity(
-    candidate: Candidate, model: Seq2Seq, requests: Sequence[DecodeRequest]
+    candidate: Candidate, model: Seq2Seq | Ensemble, requests: Sequence[DecodeRequest]
 ) -> ParityReport:
     """Compare a float32 export with its model, on random shapes and on ``requests`` (greedy and
     beam).
@@ -71,7 +71,7 @@ def check_parity(
         ParityError: a value or a decode differs by more than rounding.
     """
     special = candidate.manifest.special_ids
-    exported, original = candidate.stepper(), TorchStepper(model, special)
+    exported, original = candidate.stepper(), torch_stepper(model, special)
     vocabulary = candidate.manifest.tokenizer.vocabulary_size
     largest = max(
         _value_difference(exported, original, sources, special)

@@ -30,7 +30,7 @@ from service.bundle import (
 )
 from training.config import Recipe
 from training.evaluate import Metric
-from training.export.architecture import described
+from training.export.architecture import described, described_together
 from training.export.arithmetic import Arithmetic, Float32, StaticInt8
 from training.export.calibration import calibrate
 from training.export.card import model_card
@@ -39,7 +39,7 @@ from training.export.graphs import export_graphs
 from training.export.parity import ParityReport, check_parity
 from training.export.quality import measure
 from training.export.runner import Candidate
-from training.models import Seq2Seq
+from training.models import Ensemble, Seq2Seq
 from training.preparation import Prepared
 
 __all__ = ["ExportError", "Exported", "export_bundle"]
@@ -69,7 +69,7 @@ class Exported:
 
 def export_bundle(
     prepared: Prepared,
-    model: Seq2Seq,
+    model: Seq2Seq | Ensemble,
     trained_minutes: float,
     root: Path,
     *,
@@ -105,7 +105,7 @@ def export_bundle(
 
 def _measured(
     prepared: Prepared,
-    model: Seq2Seq,
+    model: Seq2Seq | Ensemble,
     exact: Candidate,
     trained_minutes: float,
     say: Callable[[str], None],
@@ -154,7 +154,7 @@ def _check_minimum(recipe: Recipe, quality: list[Quality]) -> None:
 
 def _candidate(
     prepared: Prepared,
-    model: Seq2Seq,
+    model: Seq2Seq | Ensemble,
     arithmetic: Arithmetic,
     trained_minutes: float,
     threads: int,
@@ -196,12 +196,15 @@ def _candidate(
     return Candidate(manifest, prepared.tokenizer, exported.files, threads)
 
 
-def _architecture(recipe: Recipe, model: Seq2Seq) -> dict[str, str | int | float | bool]:
+def _architecture(recipe: Recipe, model: Seq2Seq | Ensemble) -> dict[str, str | int | float | bool]:
     """What a reader of ``parley inspect`` wants to know."""
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    if isinstance(model, Ensemble):
+        return {**described_together(model.members), "parameters": parameters}
     return {
         **described(recipe.model),
         "embedding": recipe.model.embedding,
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "parameters": parameters,
     }
 
 

@@ -9,18 +9,27 @@ Shapes: B sources held, R rows, K candidates.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from service.bundle import SpecialIds
 from service.decoding import StepInput, StepOutput
 from service.decoding.request import Tokens
 from training.data.batches import pad_rows
-from training.models import Encoded, Seq2Seq
+from training.models import Encoded, Ensemble, Seq2Seq
 
-__all__ = ["TorchStepper"]
+__all__ = ["EnsembleStepper", "TorchStepper", "torch_stepper"]
+
+
+def torch_stepper(model: Seq2Seq | Ensemble, special: SpecialIds) -> TorchStepper | EnsembleStepper:
+    """The stepper of one model, or of several that answer together."""
+    if isinstance(model, Ensemble):
+        return EnsembleStepper([TorchStepper(member, special) for member in model.members])
+    return TorchStepper(model, special)
 
 
 class TorchStepper:
@@ -105,3 +114,60 @@ class TorchStepper:
             mask_BS=torch.cat([padded(source.mask_BS) for source in chosen]),
             summary_BM=torch.cat([source.summary_BM for source in chosen]),
         )
+
+
+class EnsembleStepper:
+    """The mean of the probabilities and of the attention of several steppers, which go on side by
+    side.
+    """
+
+    position_multiple = 1
+    has_probes = True
+
+    def __init__(self, members: Sequence[TorchStepper]) -> None:
+        self._members = members
+
+    @property
+    def bos_id(self) -> int:
+        return self._members[0].bos_id
+
+    @property
+    def eos_id(self) -> int:
+        return self._members[0].eos_id
+
+    @property
+    def has_attention(self) -> bool:
+        return any(member.has_attention for member in self._members)
+
+    def reset(self) -> None:
+        for member in self._members:
+            member.reset()
+
+    def join(self, sources: Sequence[Tokens]) -> None:
+        for member in self._members:
+            member.join(sources)
+
+    def step(self, work: StepInput) -> StepOutput:
+        everything = replace(work, top_k=2**31, probe_ids_RP=None)
+        found = [member.step(everything) for member in self._members]
+        probs_RV = np.mean([_by_id(each) for each in found], axis=0)
+        with np.errstate(divide="ignore"):  # what is impossible to all members
+            log_probs_RV = np.log(probs_RV).astype(np.float32)
+        ids_RK = np.argsort(-log_probs_RV, axis=-1, kind="stable")[:, : work.top_k]
+        attention = [each.attention_RS for each in found if each.attention_RS is not None]
+        probes_RP = work.probe_ids_RP
+        return StepOutput(
+            log_probs_RK=np.take_along_axis(log_probs_RV, ids_RK, -1),
+            ids_RK=ids_RK,
+            attention_RS=np.mean(attention, axis=0) if attention else None,
+            probe_log_probs_RP=(
+                None if probes_RP is None else np.take_along_axis(log_probs_RV, probes_RP, -1)
+            ),
+        )
+
+
+def _by_id(output: StepOutput) -> NDArray[np.float64]:
+    """Probabilities in the order of the vocabulary."""
+    probs_RV = np.empty(output.log_probs_RK.shape)
+    np.put_along_axis(probs_RV, output.ids_RK, np.exp(output.log_probs_RK.astype(float)), -1)
+    return probs_RV

@@ -4,6 +4,7 @@ token.
 
 from training.models.decoder import Decoder, DecoderState
 from training.models.encoder import Encoded, Encoder
+from training.models.ensemble import Ensemble
 from training.models.hybrid_decoder import HybridDecoder
 from training.models.seq2seq import Seq2Seq, make_model
 from training.models.transformer_encoder import TransformerEncoder
@@ -13,6 +14,7 @@ __all__ = [
     "DecoderState",
     "Encoded",
     "Encoder",
+    "Ensemble",
     "HybridDecoder",
     "Seq2Seq",
     "TransformerEncoder",
