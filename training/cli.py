@@ -136,6 +136,26 @@ def _export(args: argparse.Namespace) -> None:
     _say_published(published.path)
 
 
+def _distill(args: argparse.Namespace) -> None:
+    from service.threads import usable_cpus
+    from training.config import load_recipe
+    from training.data.corpus import read_corpus
+    from training.distillation import Distillation, distill
+
+    recipe, _ = load_recipe(args.recipe)
+    pairs = read_corpus(recipe.data, args.data_dir, recipe.seed).train
+    wanted = Distillation(
+        teacher=args.teacher,
+        out=args.out,
+        beam=args.beam,
+        similar=args.similar,
+        mixed=args.mixed,
+        threads=usable_cpus(),
+    )
+    for path in distill(wanted, recipe, pairs, _say):
+        _say_published(path)
+
+
 def _prepared(args: argparse.Namespace) -> Prepared:
     """The corpus and the tokenizer, with a word about what was left out."""
     from training.preparation import prepare
@@ -256,7 +276,37 @@ def _parser() -> argparse.ArgumentParser:
             )
         if name == "evaluate":
             stage.add_argument("--json", action="store_true", help="for scripts")
+    _add_distill(commands)
     return parser
+
+
+def _add_distill(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    summary = "translate a recipe's training sources with a published model, to train another on"
+    distill = commands.add_parser("distill", help=summary, description=f"distill: {summary}.")
+    distill.set_defaults(command=_distill)
+    distill.add_argument("recipe", type=Path, metavar="RECIPE.toml")
+    distill.add_argument("--data-dir", type=Path, default=Path("data"), metavar="DIR")
+    distill.add_argument(
+        "--teacher",
+        type=Path,
+        required=True,
+        metavar="exported/NAME/VERSION",
+        help="a published version, which may be an ensemble",
+    )
+    distill.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="pairs in the columns of the recipe's own TSV; FILE.<language> for parallel text",
+    )
+    distill.add_argument("--beam", type=int, metavar="N", help="default: as the teacher's manifest")
+    distill.add_argument(
+        "--similar",
+        action="store_true",
+        help="of the whole beam take the hypothesis most like a reference, not the best (chrF)",
+    )
+    distill.add_argument("--mixed", action="store_true", help="add the original pairs")
 
 
 def _positive(text: str) -> float:
