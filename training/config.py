@@ -305,14 +305,23 @@ class EvaluationConfig:
 class ExportConfig:
     """``int8-static``: weights and activations in 8 bits with calibrated scales
     (batch-invariant).
+
+    With a ``shortlist`` plain searches score only the ``shortlist`` likeliest translations of each
+    source token and the ``shortlist_frequent`` most frequent target tokens; 0 is no shortlist.
     """
 
     quantisation: Literal["none", "int8-static"] = "int8-static"
     calibration_sentences: int = 512
-    max_quality_drop: float = 0.5  # of the metric, fp32 to int8
+    max_quality_drop: float = 0.5  # of the metric, fp32 to what is published
+    shortlist: int = 0
+    shortlist_frequent: int = 200
     goldens: int = 16
 
     def validate(self) -> Iterator[str]:
+        if self.shortlist < 0 or self.shortlist_frequent < 0:
+            yield "shortlist and shortlist_frequent must not be negative"
+        if self.shortlist and self.quantisation == "none":
+            yield "shortlist needs quantisation 'int8-static': only exact products are comparable"
         for name in ("calibration_sentences", "goldens"):
             if getattr(self, name) < 1:
                 yield f"{name} must be at least 1, not {getattr(self, name)}"

@@ -26,6 +26,7 @@ from service.bundle.manifest import (
 from service.bundle.names import (
     GOLDENS_FILE,
     MANIFEST_FILE,
+    SHORTLIST_FILE,
     TEMPORARY_PREFIX,
     is_language,
     is_model_name,
@@ -33,6 +34,7 @@ from service.bundle.names import (
     versions,
 )
 from service.bundle.reader import Bundle, BundleLimits, open_bundle
+from service.bundle.shortlist import Shortlist, dump_shortlist, parse_shortlist
 from service.bundle.tokenizer import (
     CharacterTokenizer,
     SentencePieceTokenizer,
@@ -46,6 +48,7 @@ __all__ = [
     "FORMAT_VERSION",
     "GOLDENS_FILE",
     "MANIFEST_FILE",
+    "SHORTLIST_FILE",
     "TEMPORARY_PREFIX",
     "Bundle",
     "BundleError",
@@ -64,6 +67,7 @@ __all__ = [
     "Quality",
     "Quantisation",
     "SentencePieceTokenizer",
+    "Shortlist",
     "SpecialIds",
     "StateSpec",
     "TensorSpec",
@@ -73,6 +77,7 @@ __all__ = [
     "check_manifest",
     "dump_goldens",
     "dump_manifest",
+    "dump_shortlist",
     "is_language",
     "is_model_name",
     "load_manifest",
@@ -82,6 +87,7 @@ __all__ = [
     "open_bundle",
     "parse_goldens",
     "parse_manifest",
+    "parse_shortlist",
     "parse_version",
     "publish_bundle",
     "versions",

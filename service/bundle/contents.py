@@ -10,8 +10,9 @@ from typing import TypeVar
 from service.bundle.errors import BundleError
 from service.bundle.goldens import Golden, parse_goldens
 from service.bundle.manifest import FileSpec, Manifest
-from service.bundle.names import GOLDENS_FILE
+from service.bundle.names import GOLDENS_FILE, SHORTLIST_FILE
 from service.bundle.onnxfile import onnx_problems
+from service.bundle.shortlist import Shortlist, parse_shortlist
 from service.bundle.tokenizer import Tokenizer, load_tokenizer
 
 __all__ = ["Checked", "check_contents", "digest"]
@@ -25,6 +26,7 @@ class Checked:
 
     tokenizer: Tokenizer | None
     goldens: tuple[Golden, ...] | None
+    shortlist: Shortlist | None
     problems: tuple[str, ...]
 
 
@@ -56,11 +58,23 @@ def check_contents(manifest: Manifest, read: Callable[[str], bytes | None]) -> C
     if goldens is not None and tokenizer is not None:
         for golden in goldens:
             problems.extend(_misfits(golden, manifest, tokenizer))
-    return Checked(tokenizer=tokenizer, goldens=goldens, problems=tuple(problems))
+    data = read(SHORTLIST_FILE) if manifest.has_shortlist else None
+    shortlist = (
+        None if data is None else _attempt(lambda d: _shortlist(manifest, d), data, problems)
+    )
+    return Checked(
+        tokenizer=tokenizer, goldens=goldens, shortlist=shortlist, problems=tuple(problems)
+    )
 
 
 def _tokenizer(manifest: Manifest, data: bytes) -> Tokenizer:
     return load_tokenizer(manifest.tokenizer, manifest.special_ids, data)
+
+
+def _shortlist(manifest: Manifest, data: bytes) -> Shortlist:
+    # Without an end no row would ever be over.
+    needed = [manifest.special_ids.eos]
+    return parse_shortlist(data, manifest.tokenizer.vocabulary_size, needed)
 
 
 def _attempt(make: Callable[[bytes], T], data: bytes, problems: list[str]) -> T | None:

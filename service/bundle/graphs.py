@@ -21,6 +21,14 @@ that nothing is copied: one operator must read and write it, as onnxruntime's
 A decoder may be asked for single tokens beside its best ones: ``probe_ids_RP`` names ``P`` ids for
 each row (``P`` may be 0), ``probe_log_probs_RP`` is their log-probabilities, of the same
 distribution as ``top_log_probs_RK``. A forced prefix and required words need this.
+
+A decoder may score rows over a few tokens instead of all (the bundle then has a shortlist).
+``whole_rows_X`` and ``short_rows_Y`` say which rows are scored over the whole vocabulary and which
+over candidates; together they are all rows, and ``row_order_R`` says where each row is among the
+first and then the second. ``candidate_ids_W`` is the union of all candidates, ascending;
+``candidates_YC`` are the places in it of each row's own, ascending, of which the first
+``candidate_counts_Y`` count. Log-probabilities of a short row are over its own candidates, and no
+answer may depend on what else is in the union. Only whole rows may be asked for single tokens.
 """
 
 from __future__ import annotations
@@ -33,9 +41,15 @@ from service.bundle.names import is_file_name
 __all__ = [
     "AGES",
     "ATTENTION",
+    "CANDIDATES",
+    "CANDIDATE_COUNTS",
+    "CANDIDATE_IDS",
     "DTYPES",
     "PROBED",
     "PROBES",
+    "ROW_ORDER",
+    "SHORTLISTING",
+    "SHORT_ROWS",
     "SLOTS",
     "SLOT_OF",
     "SOURCE",
@@ -44,25 +58,40 @@ __all__ = [
     "TOP_IDS",
     "TOP_K",
     "TOP_LOG_PROBS",
+    "WHOLE_ROWS",
     "GraphSpec",
     "Graphs",
     "MemorySpec",
     "StateSpec",
     "TensorSpec",
+    "shortlists",
     "wiring_problems",
 ]
+
+Shape = tuple[str | int, ...]
+Interface = dict[str, tuple[str, Shape]]
 
 SOURCE, SOURCE_LENGTHS = "source_BS", "source_lengths_B"
 TOKENS, SLOTS, SLOT_OF, TOP_K = "tokens_R", "slots_BG", "slot_of_R", "top_k"
 TOP_LOG_PROBS, TOP_IDS, ATTENTION = "top_log_probs_RK", "top_ids_RK", "attention_RS"
 PROBES, PROBED = "probe_ids_RP", "probe_log_probs_RP"
 AGES, ENTRIES = "ages_R", "T"
+WHOLE_ROWS, SHORT_ROWS, ROW_ORDER = "whole_rows_X", "short_rows_Y", "row_order_R"
+CANDIDATE_IDS, CANDIDATES = "candidate_ids_W", "candidates_YC"
+CANDIDATE_COUNTS = "candidate_counts_Y"
+
+# What a decoder with a shortlist is told, all of it or nothing.
+SHORTLISTING: Interface = {
+    WHOLE_ROWS: ("int64", ("X",)),
+    SHORT_ROWS: ("int64", ("Y",)),
+    ROW_ORDER: ("int64", ("R",)),
+    CANDIDATE_IDS: ("int64", ("W",)),
+    CANDIDATES: ("int32", ("Y", "C")),
+    CANDIDATE_COUNTS: ("int64", ("Y",)),
+}
 
 DTYPES = frozenset({"float32", "float16", "int64", "int32", "int8", "uint8", "bool"})
 MAX_RANK = 8
-
-Shape = tuple[str | int, ...]
-Interface = dict[str, tuple[str, Shape]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -180,12 +209,14 @@ def wiring_problems(
     ages: Interface = {AGES: ("int64", ("R",))}
     if PROBES in decoder_in:
         needed = needed | probes
+    if shortlists(graphs):
+        needed = needed | SHORTLISTING
     grows = any(s.growing_axis is not None for s in states)
     if grows:
         needed = needed | ages
     carried = {m.name for m in memories} | {s.input for s in states}
     yield from _missing_or_odd("graphs.decoder.inputs", decoder_in, needed)
-    known = set(steps | places | probes | (ages if grows else {})) | carried
+    known = set(steps | places | probes | SHORTLISTING | (ages if grows else {})) | carried
     yield from _unknown("graphs.decoder.inputs", decoder_in, known)
 
     needed = {TOP_LOG_PROBS: ("float32", ("R", "K")), TOP_IDS: ("int64", ("R", "K"))}
@@ -202,6 +233,11 @@ def wiring_problems(
         yield from _memory_problems(f"memories[{i}]", memory, encoder_out, decoder_in)
     for i, state in enumerate(states):
         yield from _state_problems(f"states[{i}]", state, encoder_out, decoder_in, decoder_out)
+
+
+def shortlists(graphs: Graphs) -> bool:
+    """Whether the decoder scores rows over candidates, for which the bundle has a shortlist."""
+    return any(t.name in SHORTLISTING for t in graphs.decoder.inputs)
 
 
 Tensors = dict[str, TensorSpec]

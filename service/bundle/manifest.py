@@ -22,6 +22,7 @@ from service.bundle.graphs import (
     MemorySpec,
     StateSpec,
     TensorSpec,
+    shortlists,
     wiring_problems,
 )
 from service.bundle.names import (
@@ -29,6 +30,7 @@ from service.bundle.names import (
     MANIFEST_FILE,
     MAX_VERSION,
     OPTIONAL_FILES,
+    SHORTLIST_FILE,
     is_language,
     is_model_name,
 )
@@ -98,14 +100,16 @@ class Manifest:
     files: dict[str, FileSpec]
 
     @property
+    def has_shortlist(self) -> bool:
+        """Whether the decoder may score rows over candidates, which a file of the bundle lists."""
+        return shortlists(self.graphs)
+
+    @property
     def required_files(self) -> tuple[str, ...]:
         """The files without which the bundle is not whole, the manifest itself left out."""
-        return (
-            self.graphs.encoder.file,
-            self.graphs.decoder.file,
-            self.tokenizer.file,
-            GOLDENS_FILE,
-        )
+        graphs = self.graphs.encoder.file, self.graphs.decoder.file
+        shortlist = (SHORTLIST_FILE,) if self.has_shortlist else ()
+        return (*graphs, self.tokenizer.file, GOLDENS_FILE, *shortlist)
 
     def validate(self) -> Iterator[str]:
         """Yield one sentence for each rule between records that does not hold."""

@@ -10,6 +10,7 @@ __all__ = [
     "MANIFEST_FILE",
     "MAX_VERSION",
     "OPTIONAL_FILES",
+    "SHORTLIST_FILE",
     "TEMPORARY_PREFIX",
     "is_file_name",
     "is_language",
@@ -21,8 +22,9 @@ __all__ = [
 
 MANIFEST_FILE = "manifest.json"
 GOLDENS_FILE = "goldens.jsonl"
+SHORTLIST_FILE = "shortlist"
 OPTIONAL_FILES = frozenset(
-    {"README.md", "LICENSE", "NOTICE", "ATTRIBUTION", "ATTRIBUTION.md", "shortlist"}
+    {"README.md", "LICENSE", "NOTICE", "ATTRIBUTION", "ATTRIBUTION.md", SHORTLIST_FILE}
 )
 TEMPORARY_PREFIX = ".tmp-"
 

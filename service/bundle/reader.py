@@ -16,6 +16,7 @@ from service.bundle.files import Folder
 from service.bundle.goldens import Golden
 from service.bundle.manifest import MAX_MANIFEST_BYTES, Manifest, parse_manifest
 from service.bundle.names import MANIFEST_FILE
+from service.bundle.shortlist import Shortlist
 from service.bundle.tokenizer import Tokenizer
 
 __all__ = ["Bundle", "BundleLimits", "open_bundle"]
@@ -43,12 +44,14 @@ class Bundle:
         manifest: what it says about itself.
         tokenizer: ready for use.
         goldens: what it must still answer on this machine.
+        shortlist: what rows are scored over, where that is not the whole vocabulary.
     """
 
     path: Path
     manifest: Manifest
     tokenizer: Tokenizer
     goldens: tuple[Golden, ...]
+    shortlist: Shortlist | None = None
 
     def read_graph(self, name: str) -> bytes:
         """The bytes of the graph "encoder" or "decoder", read from disk and verified once more.
@@ -96,7 +99,11 @@ def open_bundle(path: str | os.PathLike[str], *, limits: BundleLimits | None = N
     if problems or checked.tokenizer is None or checked.goldens is None:
         raise BundleError(path, problems)
     return Bundle(
-        path=path, manifest=manifest, tokenizer=checked.tokenizer, goldens=checked.goldens
+        path=path,
+        manifest=manifest,
+        tokenizer=checked.tokenizer,
+        goldens=checked.goldens,
+        shortlist=checked.shortlist,
     )
 
 

@@ -157,7 +157,10 @@ class Crank:
         if not joining:
             return []
         try:
-            self._stepper.join([s.request.source for s in joining])
+            self._stepper.join(
+                [s.request.source for s in joining],
+                unabridged=[s.request.unabridged for s in joining],
+            )
         except Exception as error:  # noqa: BLE001 - whatever a model may raise
             if len(joining) == 1:
                 _log.exception("encoding failed")

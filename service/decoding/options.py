@@ -64,6 +64,7 @@ class DecodeOptions:
     required_phrases: tuple[Tokens, ...] = ()
     alternatives: bool = False
     sampling: SamplingOptions | None = None
+    whole_vocabulary: bool = False
 
     def resolve(
         self,
@@ -107,6 +108,7 @@ class DecodeOptions:
             required_phrases=self.required_phrases,
             alternatives=self.alternatives,
             sampling=None if self.sampling is None else self.sampling.resolve(),
+            whole_vocabulary=self.whole_vocabulary,
         )
 
     def _max_length(self, source_tokens: int, defaults: DecodeDefaults, limits: Limits) -> int:

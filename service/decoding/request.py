@@ -60,6 +60,10 @@ class DecodeRequest:
     there are the `n_best` most probable next tokens after the prefix, each with its most probable
     (or drawn) continuation.
 
+    A model with a shortlist scores plain searches over the tokens that the source makes likely,
+    unless asked for its `whole_vocabulary`; whoever bans, forces, penalises or draws tokens gets
+    that anyway.
+
     Raises `InvalidArgument` naming the field, the limit and the value.
     """
 
@@ -82,6 +86,12 @@ class DecodeRequest:
     required_phrases: tuple[Tokens, ...] = ()
     alternatives: bool = False
     sampling: Sampling | None = None
+    whole_vocabulary: bool = False
+
+    @property
+    def unabridged(self) -> bool:
+        """Whether its rows need scores of every token: a shortlist has only likely ones."""
+        return self.whole_vocabulary or self.drawn or self.guarded
 
     @property
     def drawn(self) -> bool:

@@ -47,8 +47,9 @@ class ScriptedStepper:
         """What is held for sources that have not left."""
         return list(self._sources)
 
-    def join(self, sources: Sequence[Tokens]) -> None:
+    def join(self, sources: Sequence[Tokens], *, unabridged: Sequence[bool] | None = None) -> None:
         """Hold the sources; each has a fresh row with nothing before it."""
+        del unabridged  # every row is scored over the whole vocabulary
         self._sources += sources
         self._prefixes += [()] * len(sources)
 

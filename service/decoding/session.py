@@ -29,6 +29,7 @@ from service.bundle.graphs import (
 )
 from service.bundle.manifest import Manifest
 from service.bundle.reader import Bundle
+from service.bundle.shortlist import Shortlist
 from service.decoding.admission import padded
 from service.decoding.buckets import buckets
 from service.decoding.caches import Caches, CacheShape
@@ -36,6 +37,7 @@ from service.decoding.interface import interface_problems
 from service.decoding.memories import Memories
 from service.decoding.processor import products_may_saturate
 from service.decoding.request import Tokens
+from service.decoding.shortlists import Shortlists
 from service.decoding.stepper import Ints, StepInput, StepOutput
 
 Tensor = NDArray[Any]
@@ -51,8 +53,18 @@ class OnnxStepper:
 
     position_multiple = _POSITION_MULTIPLE
 
-    def __init__(self, manifest: Manifest, encoder: bytes, decoder: bytes, *, threads: int) -> None:
+    def __init__(
+        self,
+        manifest: Manifest,
+        encoder: bytes,
+        decoder: bytes,
+        *,
+        threads: int,
+        shortlist: Shortlist | None = None,
+    ) -> None:
         """Load both graphs; `threads` is how many cores one run may use.
+
+        A decoder that scores over candidates needs the bundle's `shortlist`.
 
         Raises `BundleError` with everything that keeps them from being run as the manifest says.
         """
@@ -70,6 +82,8 @@ class OnnxStepper:
                 continue
             problems += interface_problems(session, spec)
             sessions.append(session)
+        if manifest.has_shortlist and shortlist is None:
+            problems.append("the decoder scores over candidates, but there is no shortlist")
         if problems:
             raise BundleError(f"{manifest.name}/{manifest.version}", problems)
         self._encoder, self._decoder = sessions
@@ -80,6 +94,9 @@ class OnnxStepper:
         self.has_attention = ATTENTION in self._decoder_outputs
         self.has_probes = PROBES in self._decoder_inputs
         self._memories = Memories([m.name for m in manifest.memories], _POSITION_MULTIPLE)
+        self._shortlists = (
+            Shortlists(shortlist) if shortlist is not None and manifest.has_shortlist else None
+        )
         fixed = [s for s in manifest.states if s.initial is not None]
         self._initials = [s.initial for s in fixed if s.initial is not None]
         self._state_inputs = [s.input for s in fixed]
@@ -99,6 +116,7 @@ class OnnxStepper:
             bundle.read_graph("encoder"),
             bundle.read_graph("decoder"),
             threads=threads,
+            shortlist=bundle.shortlist,
         )
         try:
             stepper.warm_up()
@@ -111,7 +129,9 @@ class OnnxStepper:
     def warm_up(self, sources: int = 8, positions: int = 16) -> None:
         """Encode and step once, so that the first request does not pay for it."""
         positions = min(positions, self._manifest.limits.max_source_tokens)
-        self.join([(self.eos_id,) * positions] * sources)
+        # Half of them over the whole vocabulary: with a shortlist those are other kernels.
+        unabridged = [source % 2 == 1 for source in range(sources)]
+        self.join([(self.eos_id,) * positions] * sources, unabridged=unabridged)
         rows = np.arange(sources)
         self.step(
             StepInput(
@@ -124,7 +144,7 @@ class OnnxStepper:
         )
         self.reset()
 
-    def join(self, sources: Sequence[Tokens]) -> None:
+    def join(self, sources: Sequence[Tokens], *, unabridged: Sequence[bool] | None = None) -> None:
         """Encode, in batches of similar length; when it raises, nothing changed."""
         memories: dict[str, list[Tensor]] = {
             m.name: [np.empty(0)] * len(sources) for m in self._manifest.memories
@@ -142,6 +162,8 @@ class OnnxStepper:
             order += bucket
         back = np.argsort(order)
         self._memories.add([len(s) for s in sources], memories)
+        if self._shortlists is not None:
+            self._shortlists.add(sources, unabridged or [False] * len(sources))
         self._fresh.append([np.concatenate(tensors)[back] for tensors in initial])
         self._fresh_rows += len(sources)
 
@@ -149,6 +171,8 @@ class OnnxStepper:
         """Run the decoder once over the rows of `work`."""
         if work.kept_B is not None:
             self._memories.keep(work.kept_B)
+            if self._shortlists is not None:
+                self._shortlists.keep(work.kept_B)
         slots_MG, slot_of_R = self._memories.slots(work.sources_R)
         probes_RP = work.probe_ids_RP
         if probes_RP is None:
@@ -175,6 +199,8 @@ class OnnxStepper:
         """Let go of every source and row."""
         self._memories.clear()
         self._caches.clear()
+        if self._shortlists is not None:
+            self._shortlists.clear()
         self._states = None
         self._fresh, self._fresh_rows = [], 0
 
@@ -191,6 +217,8 @@ class OnnxStepper:
     def _run(self, work: StepInput, feeds: dict[str, Tensor]) -> dict[str, Tensor]:
         """Outputs by name, of a model whose states are all of fixed size."""
         feeds.update(zip(self._state_inputs, self._continued(work.parents_R), strict=True))
+        if self._shortlists is not None:
+            feeds.update(self._shortlists.feeds(work.sources_R, work.top_k))
         used = {name: feeds[name] for name in self._decoder_inputs}
         values = self._decoder.run(self._decoder_outputs, used)
         outputs = dict(zip(self._decoder_outputs, values, strict=True))
@@ -210,6 +238,8 @@ class OnnxStepper:
             feeds[name] = feeds[name][rows_P]
         feeds[SLOTS] = places_R[feeds[SLOTS]]
         feeds[AGES] = caches.ages_P
+        if self._shortlists is not None:
+            feeds.update(self._shortlists.feeds(work.sources_R[rows_P], work.top_k))
         if parents_R is not None:  # fixed states lie in the order of the places before
             ranks = np.append(before_R, np.arange(len(before_R), len(before_R) + self._fresh_rows))
             parents_R = ranks[parents_R][rows_P]

@@ -51,9 +51,11 @@ class StepInput:
 class StepOutput:
     """The `top_k` (or fewer, if the vocabulary is smaller) next tokens of each row, best first.
 
-    Log-probabilities are over the whole vocabulary. `attention_RS` sums to 1 over the positions of
-    the row's source and is 0 beyond them; `None` when the model has no attention.
-    `probe_log_probs_RP` answers `probe_ids_RP` (`None`: nothing was asked).
+    Log-probabilities are over the whole vocabulary, or over the candidates of a source that is not
+    unabridged: then behind the last candidate come tokens of probability 0, any of them.
+    `attention_RS` sums to 1 over the positions of the row's source and is 0 beyond them; `None`
+    when the model has no attention. `probe_log_probs_RP` answers `probe_ids_RP` (`None`: nothing
+    was asked).
     """
 
     log_probs_RK: Floats
@@ -90,8 +92,12 @@ class Stepper(Protocol):
         """Sources are padded to a multiple of this many positions."""
         ...
 
-    def join(self, sources: Sequence[Tokens]) -> None:
-        """Encode `sources`, hold them after those held already. When it raises, nothing changed."""
+    def join(self, sources: Sequence[Tokens], *, unabridged: Sequence[bool] | None = None) -> None:
+        """Encode `sources`, hold them after those held already. When it raises, nothing changed.
+
+        Rows of a source that is `unabridged` must be scored over the whole vocabulary (`None`: no
+        source is); those of others may be scored over the tokens that are likely.
+        """
         ...
 
     def step(self, work: StepInput) -> StepOutput:

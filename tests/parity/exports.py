@@ -11,6 +11,7 @@ from service.bundle import (
     Manifest,
     Provenance,
     Quantisation,
+    Shortlist,
     TokenizerSpec,
     character_table,
 )
@@ -27,10 +28,14 @@ LONGEST = 40
 
 
 def candidate(
-    model: Seq2Seq | Ensemble, arithmetic: Arithmetic | None = None, *, threads: int = 1
+    model: Seq2Seq | Ensemble,
+    arithmetic: Arithmetic | None = None,
+    *,
+    threads: int = 1,
+    shortlist: Shortlist | None = None,
 ) -> Candidate:
     """An export of ``model``, in float32 unless told otherwise."""
-    exported = export_graphs(model, arithmetic or Float32())
+    exported = export_graphs(model, arithmetic or Float32(), shortlisted=shortlist is not None)
     one = model.members[0] if isinstance(model, Ensemble) else model
     size = one.output.out_features
     letters = [chr(0x4E00 + i) for i in range(size - 4)]
@@ -75,7 +80,7 @@ def candidate(
         files={},
     )
     tokenizer = CharacterTokenizer(character_table(letters, SPECIAL), SPECIAL, spec)
-    return Candidate(manifest, tokenizer, exported.files, threads)
+    return Candidate(manifest, tokenizer, exported.files, threads, shortlist)
 
 
 def with_threads(one: Candidate, threads: int) -> Candidate:
@@ -85,6 +90,18 @@ def with_threads(one: Candidate, threads: int) -> Candidate:
 def eight_bits(model: Seq2Seq | Ensemble, examples: list[Example] | None = None) -> StaticInt8:
     """8-bit arithmetic calibrated on ``examples``, by default on random ones."""
     return StaticInt8(calibrate(model, examples or some_examples(64), SPECIAL))
+
+
+def some_shortlist(vocabulary: int = VOCABULARY) -> Shortlist:
+    """The end is always in; every token brings itself and two others."""
+    brought = [
+        sorted({v, (3 * v + 1) % vocabulary, (7 * v + 2) % vocabulary}) for v in range(vocabulary)
+    ]
+    return Shortlist(
+        always_A=np.array([SPECIAL.eos]),
+        offsets=np.concatenate([[0], np.cumsum([len(each) for each in brought])]),
+        ids=np.concatenate(brought),
+    )
 
 
 def some_examples(count: int, vocabulary: int = VOCABULARY) -> list[Example]:

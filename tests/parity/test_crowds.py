@@ -6,7 +6,7 @@ import random
 import pytest
 
 from service.decoding import DecodeRequest, DecodeResult, Engine, EngineLimits, Sampling
-from tests.parity.exports import candidate, eight_bits, with_threads
+from tests.parity.exports import candidate, eight_bits, some_shortlist, with_threads
 from tests.training.tiny import SPECIAL, architecture, hybrid, lively_model, some_sources
 from training.config import ModelConfig
 from training.export.runner import Candidate
@@ -46,7 +46,11 @@ MODELS = {
     "hybrid lstm conditional": wide_hybrid("lstm", conditional=True),
     "hybrid ssru": wide_hybrid("ssru", conditional=False),
 }
-KINDS = [(name, bits) for name in MODELS for bits in ("float32", "int8")]
+KINDS = [
+    *((name, bits) for name in MODELS for bits in ("float32", "int8")),
+    ("hybrid lstm conditional", "int8 shortlisted"),
+    ("gru none", "int8 shortlisted"),
+]
 
 
 @pytest.fixture(scope="module", params=KINDS, ids=" ".join)
@@ -55,7 +59,10 @@ def exported(request: pytest.FixtureRequest) -> Candidate:
     model = lively_model(MODELS[name])
     for parameter in model.parameters():
         parameter.data /= 2  # wider sums: keep the gates where rounding shows
-    return candidate(model, eight_bits(model) if bits == "int8" else None)
+    if bits == "float32":
+        return candidate(model)
+    shortlist = some_shortlist() if "shortlisted" in bits else None
+    return candidate(model, eight_bits(model), shortlist=shortlist)
 
 
 @pytest.fixture(scope="module")

@@ -49,6 +49,17 @@ class Arithmetic(Protocol):
         """Rows of an embedding table, times ``factor``."""
         ...
 
+    def selected(
+        self, graph: GraphBuilder, x: str, layer: tuple[Array, Array], place: str, chosen_W: str
+    ) -> str:
+        """``linear`` with the outputs ``chosen_W`` alone; ``layer`` is weight [O, I] and bias [O].
+
+        Raises:
+            TypeError: the arithmetic is not exact, so that an output would depend on which others
+            are chosen.
+        """
+        ...
+
     def rectify(self, graph: GraphBuilder, x: str, place: str) -> str:
         """max(0, x), to be multiplied at ``place`` and read nowhere else."""
         ...
@@ -69,6 +80,12 @@ class Float32:
     def lookup(self, graph: GraphBuilder, ids: str, table_VE: Array, factor: float = 1.0) -> str:
         table = (table_VE * factor).astype(np.float32)
         return graph.op("Gather", graph.constant(table, "embedding"), ids)
+
+    def selected(
+        self, graph: GraphBuilder, x: str, layer: tuple[Array, Array], place: str, chosen_W: str
+    ) -> str:
+        del graph, x, layer, place, chosen_W
+        raise TypeError("a shortlist needs 8-bit products, which are exact")
 
     def rectify(self, graph: GraphBuilder, x: str, place: str) -> str:
         del place
@@ -100,6 +117,24 @@ class StaticInt8:
         ]
         while not inputs[-1]:
             inputs.pop()
+        return graph.op("MatMulIntegerToFloat", *inputs, domain=CONTRIB)
+
+    def selected(
+        self, graph: GraphBuilder, x: str, layer: tuple[Array, Array], place: str, chosen_W: str
+    ) -> str:
+        # By row, as an embedding table is: weights that are both are stored once.
+        scale, zero = self._activation(graph, place)
+        rows_OI, scale_O1 = _symmetric(layer[0], axis=1)
+        chosen_WI = graph.op("Gather", graph.constant(rows_OI, "embedding"), chosen_W)
+        inputs = [
+            self._quantise(graph, x, scale, zero),
+            graph.op("Transpose", chosen_WI, perm=[1, 0]),
+            scale,
+            graph.op("Gather", graph.constant(scale_O1[:, 0], "scale"), chosen_W),
+            zero,
+            "",
+            graph.op("Gather", graph.constant(layer[1].astype(np.float32), "bias"), chosen_W),
+        ]
         return graph.op("MatMulIntegerToFloat", *inputs, domain=CONTRIB)
 
     def lookup(self, graph: GraphBuilder, ids: str, table_VE: Array, factor: float = 1.0) -> str:
@@ -147,6 +182,11 @@ class Within:
 
     def lookup(self, graph: GraphBuilder, ids: str, table_VE: Array, factor: float = 1.0) -> str:
         return self._whole.lookup(graph, ids, table_VE, factor)
+
+    def selected(
+        self, graph: GraphBuilder, x: str, layer: tuple[Array, Array], place: str, chosen_W: str
+    ) -> str:
+        return self._whole.selected(graph, x, layer, f"{self._part}.{place}", chosen_W)
 
     def rectify(self, graph: GraphBuilder, x: str, place: str) -> str:
         return self._whole.rectify(graph, x, f"{self._part}.{place}")

@@ -20,7 +20,12 @@ __all__ = ["CONTRIB", "GraphBuilder", "Shape"]
 
 CONTRIB = "com.microsoft"
 _OPSET, _CONTRIB_OPSET, _IR_VERSION = 21, 1, 10
-_TYPES = {"float32": TensorProto.FLOAT, "int64": TensorProto.INT64, "bool": TensorProto.BOOL}
+_TYPES = {
+    "float32": TensorProto.FLOAT,
+    "int64": TensorProto.INT64,
+    "int32": TensorProto.INT32,
+    "bool": TensorProto.BOOL,
+}
 
 Shape = Sequence[str | int]
 

@@ -19,10 +19,9 @@ from torch import nn
 from service.bundle import Graphs, MemorySpec, StateSpec
 from training.export.arithmetic import Arithmetic, Within
 from training.export.builder import GraphBuilder
-from training.export.common import linear
 from training.export.hybrid import HybridDecoderGraph
 from training.export.interface import Attended, Encoded, InterfaceGraph, StepValues, Tensors
-from training.export.output import emit_output
+from training.export.output import Head, emit_output, emit_shortlisted_output
 from training.export.recurrent import RecurrentDecoderGraph, RecurrentEncoderGraph
 from training.export.transformer import TransformerEncoderGraph
 from training.models import Ensemble, HybridDecoder, Seq2Seq, TransformerEncoder
@@ -62,13 +61,20 @@ class ExportedGraphs:
     files: dict[str, bytes]
 
 
-def export_graphs(model: Seq2Seq | Ensemble, arithmetic: Arithmetic) -> ExportedGraphs:
+def export_graphs(
+    model: Seq2Seq | Ensemble, arithmetic: Arithmetic, *, shortlisted: bool = False
+) -> ExportedGraphs:
     """Both graphs of ``model`` (on the CPU, in float32), multiplied as ``arithmetic`` says. Those
     of an ensemble run all its members and answer with the mean of their probabilities.
+
+    A ``shortlisted`` decoder can score rows over a few candidates.
+
+    Raises:
+        TypeError: a shortlist takes products that are exact; see ``Arithmetic.selected``.
     """
     model.eval()
     members = _members(model, arithmetic)
-    encoder, decoder = _encoder(members), _decoder(members)
+    encoder, decoder = _encoder(members), _decoder(members, shortlisted=shortlisted)
     return ExportedGraphs(
         graphs=Graphs(encoder=encoder.spec(ENCODER_FILE), decoder=decoder.spec(DECODER_FILE)),
         memories=tuple(MemorySpec(name=name) for member in members for name, _ in member.memories),
@@ -149,14 +155,14 @@ def _encoder(members: list[_Member]) -> InterfaceGraph:
     return made
 
 
-def _decoder(members: list[_Member]) -> InterfaceGraph:
+def _decoder(members: list[_Member], *, shortlisted: bool) -> InterfaceGraph:
     made = InterfaceGraph()
     g = made.graph
     tokens_R = made.input("tokens_R", "int64", ["R"])
     slots_BG = made.input("slots_BG", "int64", ["B", "G"])
     slot_of_R = made.input("slot_of_R", "int64", ["R"])
     lengths_B = made.input("source_lengths_B", "int64", ["B"])
-    scores: list[str] = []
+    heads: list[Head] = []
     attention: list[str] = []
     for member in members:
         memories = [
@@ -165,14 +171,13 @@ def _decoder(members: list[_Member]) -> InterfaceGraph:
         states = [made.input(name, "float32", ["R", width]) for name, width in member.states]
         source = Attended(slots_BG, slot_of_R, lengths_B, memories)
         values = member.decoding.emit_step(g, tokens_R, states, source)
-        scores.append(
-            linear(g, member.arithmetic, values.readout_RE, member.output, "decoder.output")
-        )
+        heads.append(Head(values.readout_RE, member.output, member.arithmetic))
         if values.weights_RS:
             attention.append(values.weights_RS)
         for (name, width), value in zip(member.states, values.states, strict=True):
             made.output(f"{name}_next", value, "float32", ["R", width])
-    emit_output(made, scores)
+    emit = emit_shortlisted_output if shortlisted else emit_output
+    emit(made, heads)
     if attention:  # of those members that attend
         weights_RS = attention[0] if len(attention) == 1 else g.op("Mean", *attention)
         made.output("attention_RS", weights_RS, "float32", ["R", "S"])

@@ -18,6 +18,7 @@ import numpy as np
 from service import __version__
 from service.bundle import (
     FORMAT_VERSION,
+    SHORTLIST_FILE,
     DecodeDefaults,
     Golden,
     Limits,
@@ -26,6 +27,7 @@ from service.bundle import (
     Quality,
     Quantisation,
     dump_goldens,
+    dump_shortlist,
     publish_bundle,
 )
 from training.config import Recipe
@@ -39,6 +41,7 @@ from training.export.graphs import export_graphs
 from training.export.parity import ParityReport, check_parity
 from training.export.quality import measure
 from training.export.runner import Candidate
+from training.export.shortlist import train_shortlist
 from training.models import Ensemble, Seq2Seq
 from training.preparation import Prepared
 
@@ -119,29 +122,59 @@ def _measured(
     def scores(candidate: Candidate, beam: int) -> list[Quality]:
         found = measure(candidate, prepared.dev, metrics, beam, f"{recipe.name} dev")
         for each in found:
-            scheme = candidate.manifest.quantisation.scheme
-            say(f"  {scheme} beam {beam}: {each.metric} {each.value:.2f}")
+            say(f"  {_called(candidate)} beam {beam}: {each.metric} {each.value:.2f}")
         return found
 
     say(f"measuring quality on {len(prepared.dev)} development sentences")
     beam = recipe.evaluation.beam
     chosen, quality = exact, scores(exact, beam)
+    before = quality[0].value
     if recipe.export.quantisation != "none":
-        before = quality[0].value
         sample = np.random.default_rng(recipe.seed).permutation(len(prepared.train))
         examples = [prepared.train[i] for i in sample[: recipe.export.calibration_sentences]]
         arithmetic = StaticInt8(calibrate(model, examples, prepared.special))
         chosen = _candidate(prepared, model, arithmetic, trained_minutes, exact.threads)
         quality = scores(chosen, beam)
-        if before - quality[0].value > recipe.export.max_quality_drop:
-            raise ExportError(
-                f"8 bits cost {before - quality[0].value:.2f} {quality[0].metric} "
-                f"({before:.2f} to {quality[0].value:.2f}); export.max_quality_drop is "
-                f"{recipe.export.max_quality_drop}"
-            )
+        _check_drop(recipe, "8 bits", before, quality[0])
+        if recipe.export.shortlist:
+            say("learning the shortlist")
+            chosen = _shortlisted(prepared, model, arithmetic, chosen)
+            quality = scores(chosen, beam)
+            _check_drop(recipe, "8 bits and the shortlist", before, quality[0])
     if beam > 1:
         quality += scores(chosen, 1)
     return chosen, quality
+
+
+def _called(candidate: Candidate) -> str:
+    shortlist = " with a shortlist" if candidate.shortlist else ""
+    return f"{candidate.manifest.quantisation.scheme}{shortlist}"
+
+
+def _shortlisted(
+    prepared: Prepared, model: Seq2Seq | Ensemble, arithmetic: StaticInt8, whole: Candidate
+) -> Candidate:
+    """The same candidate, with a decoder that can score rows over a shortlist."""
+    config = prepared.recipe.export
+    shortlist = train_shortlist(
+        prepared.train,
+        prepared.tokenizer_spec.vocabulary_size,
+        prepared.special,
+        each=config.shortlist,
+        always=config.shortlist_frequent,
+    )
+    exported = export_graphs(model, arithmetic, shortlisted=True)
+    manifest = dataclasses.replace(whole.manifest, graphs=exported.graphs)
+    return dataclasses.replace(whole, manifest=manifest, graphs=exported.files, shortlist=shortlist)
+
+
+def _check_drop(recipe: Recipe, what: str, before: float, quality: Quality) -> None:
+    drop = before - quality.value
+    if drop > recipe.export.max_quality_drop:
+        raise ExportError(
+            f"{what} cost {drop:.2f} {quality.metric} ({before:.2f} to {quality.value:.2f}); "
+            f"export.max_quality_drop is {recipe.export.max_quality_drop}"
+        )
 
 
 def _check_minimum(recipe: Recipe, quality: list[Quality]) -> None:
@@ -237,9 +270,12 @@ def _spread(prepared: Prepared, count: int) -> list[str]:
 def _files(
     prepared: Prepared, candidate: Candidate, goldens: list[Golden], parity: ParityReport
 ) -> dict[str, bytes]:
-    return {
+    files = {
         **candidate.graphs,
         prepared.tokenizer_spec.file: prepared.tokenizer_file,
         "goldens.jsonl": dump_goldens(goldens),
         "README.md": model_card(candidate.manifest, goldens, parity.lines()).encode(),
     }
+    if candidate.shortlist is not None:
+        files[SHORTLIST_FILE] = dump_shortlist(candidate.shortlist)
+    return files

@@ -33,6 +33,8 @@ def measure(
         outputs += [each.hypotheses[0].text for each in translator.translate_now(texts, options)]
     references = [entry.targets for entry in dev]
     scheme = candidate.manifest.quantisation.scheme
+    if candidate.shortlist is not None:
+        scheme += " with a shortlist"
     note = f"{len(dev)} sources, {sum(map(len, references))} references, quantisation {scheme}"
     return [
         Quality(

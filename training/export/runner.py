@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from service.bundle import Manifest, Tokenizer
+from service.bundle import Manifest, Shortlist, Tokenizer
 from service.decoding import Engine
 from service.decoding.session import OnnxStepper
 from service.translation import Translator
@@ -21,6 +21,7 @@ class Candidate:
     tokenizer: Tokenizer
     graphs: dict[str, bytes]
     threads: int
+    shortlist: Shortlist | None = None
 
     def stepper(self) -> OnnxStepper:
         """The graphs, ready to run; names, types and shapes are checked against the manifest.
@@ -33,6 +34,7 @@ class Candidate:
             self.graphs[ENCODER_FILE],
             self.graphs[DECODER_FILE],
             threads=self.threads,
+            shortlist=self.shortlist,
         )
 
     def engine(self) -> Engine:

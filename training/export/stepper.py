@@ -60,7 +60,8 @@ class TorchStepper:
         self._states: list[Tensor] = []  # [R, *]: rows of the last step, then fresh rows
 
     @torch.inference_mode()
-    def join(self, sources: Sequence[Tokens]) -> None:
+    def join(self, sources: Sequence[Tokens], *, unabridged: Sequence[bool] | None = None) -> None:
+        del unabridged  # every row is scored over the whole vocabulary
         for source in sources:
             ids_1S = pad_rows([np.array(source)], self._special.pad)
             encoded = self._model.encode(ids_1S, torch.tensor([len(source)]))
@@ -143,9 +144,9 @@ class EnsembleStepper:
         for member in self._members:
             member.reset()
 
-    def join(self, sources: Sequence[Tokens]) -> None:
+    def join(self, sources: Sequence[Tokens], *, unabridged: Sequence[bool] | None = None) -> None:
         for member in self._members:
-            member.join(sources)
+            member.join(sources, unabridged=unabridged)
 
     def step(self, work: StepInput) -> StepOutput:
         everything = replace(work, top_k=2**31, probe_ids_RP=None)

@@ -1,0 +1,112 @@
+"""Which tokens the rows of a step are scored over: those their sources make likely, or all.
+
+One product scores every row over the union of what the sources held may say; each row then looks at
+its own candidates alone, in their own order. So a row's numbers do not depend on whose company
+it is in, though the union does.
+
+Legend: B sources held, R rows, X rows that are scored over the whole vocabulary, Y the other rows,
+W tokens of the union, C candidates of a row (padded), V vocabulary.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from service.bundle.graphs import (
+    CANDIDATE_COUNTS,
+    CANDIDATE_IDS,
+    CANDIDATES,
+    ROW_ORDER,
+    SHORT_ROWS,
+    WHOLE_ROWS,
+)
+from service.bundle.shortlist import Shortlist
+from service.decoding.admission import padded
+from service.decoding.request import Tokens
+from service.decoding.stepper import Ints
+
+# Sums over candidates run in whole registers of this many; behind a row's own there are zeros.
+_MULTIPLE = 16
+_WORTH_KEEPING = 0.75  # make the union anew when less than this part of it is wanted
+
+
+class Shortlists:
+    """The candidates of the sources held, in the order in which they are numbered."""
+
+    def __init__(self, shortlist: Shortlist) -> None:
+        self._shortlist = shortlist
+        self.clear()
+
+    def clear(self) -> None:
+        """Let go of everything."""
+        self._own_BC = np.zeros((0, _MULTIPLE), np.int64)  # ids, ascending, then zeros
+        self._counts_B: Ints = np.empty(0, np.int64)  # 0: the whole vocabulary
+        self._wanted_V = np.zeros(self._shortlist.vocabulary_size, np.int64)  # by how many
+        self._union_W: Ints = np.zeros(1, np.int64)
+        self._places_BC = self._own_BC.astype(np.int32)
+
+    def add(self, sources: Sequence[Tokens], unabridged: Sequence[bool]) -> None:
+        """Take in sources; those `unabridged` may say anything."""
+        lists = [
+            np.empty(0, np.int64) if whole else self._shortlist.candidates(source)
+            for source, whole in zip(sources, unabridged, strict=True)
+        ]
+        counts = np.array([len(each) for each in lists])
+        self._widen(int(counts.max(initial=0)))
+        own = np.zeros((len(lists), self._own_BC.shape[1]), np.int64)
+        for row, ids in zip(own, lists, strict=True):
+            row[: len(ids)] = ids
+            self._wanted_V[ids] += 1
+        self._own_BC = np.concatenate([self._own_BC, own])
+        self._counts_B = np.append(self._counts_B, counts)
+        self._unite()
+
+    def keep(self, kept_B: Ints) -> None:
+        """Keep these sources, in this order; the others are gone."""
+        gone_B = np.ones(len(self._counts_B), np.bool_)
+        gone_B[kept_B] = False
+        for own, count in zip(self._own_BC[gone_B], self._counts_B[gone_B], strict=True):
+            self._wanted_V[own[:count]] -= 1
+        self._own_BC = self._own_BC[kept_B]
+        self._counts_B = self._counts_B[kept_B]
+        self._places_BC = self._places_BC[kept_B]
+        if np.count_nonzero(self._wanted_V) < _WORTH_KEEPING * len(self._union_W):
+            self._unite()
+
+    def feeds(self, sources_R: Ints, top_k: int) -> dict[str, NDArray[Any]]:
+        """What the decoder must be told for rows of these sources."""
+        counts_R = self._counts_B[sources_R]
+        places_BC = self._places_BC
+        if top_k > places_BC.shape[1]:
+            extra = padded(top_k, _MULTIPLE) - places_BC.shape[1]
+            places_BC = np.pad(places_BC, ((0, 0), (0, extra)))
+        whole_X = np.flatnonzero(counts_R == 0)
+        if not len(whole_X):
+            order_R = short_Y = np.arange(len(sources_R))
+        else:
+            short_Y = np.flatnonzero(counts_R)
+            order_R = np.argsort(np.concatenate([whole_X, short_Y]))
+        return {
+            WHOLE_ROWS: whole_X,
+            SHORT_ROWS: short_Y,
+            ROW_ORDER: order_R,
+            CANDIDATE_IDS: self._union_W,
+            CANDIDATES: places_BC[sources_R[short_Y]],
+            CANDIDATE_COUNTS: counts_R[short_Y],
+        }
+
+    def _widen(self, count: int) -> None:
+        missing = padded(count, _MULTIPLE) - self._own_BC.shape[1]
+        if missing > 0:
+            self._own_BC = np.pad(self._own_BC, ((0, 0), (0, missing)))
+
+    def _unite(self) -> None:
+        union_W = np.flatnonzero(self._wanted_V)
+        if not len(union_W):
+            union_W = np.zeros(1, np.int64)  # nobody is scored over it, but a product has a width
+        place_V = np.zeros(len(self._wanted_V), np.int32)
+        place_V[union_W] = np.arange(len(union_W))
+        self._union_W = union_W
+        self._places_BC = place_V[self._own_BC]
