@@ -151,7 +151,7 @@ class ModelConfig:
     encoder_feed_forward: int = 1024
     decoder_feed_forward: int = 1024
     decoder_cell: Literal["lstm", "gru", "ssru"] = "ssru"  # of a hybrid decoder
-    conditional: bool = False  # a hybrid decoder recurs once more behind its attention
+    conditional: bool = False  # the (lowest) attending layer recurs once more behind its attention
     encoder_hidden: int = 256
     encoder_layers: int = 2
     bidirectional: bool = True
@@ -159,6 +159,12 @@ class ModelConfig:
     decoder_layers: int = 2
     attention: Literal["none", "dot", "general", "additive"] = "general"
     attention_width: int = 256  # additive scores only
+    # Cells that a recurrent layer goes through in one time step; a conditional layer has two
+    # anyhow.
+    encoder_transitions: int = 1
+    decoder_transitions: int = 1
+    cell_norm: bool = False  # layer normalisation inside recurrent cells
+    residual: bool = False  # recurrent layers above the lowest add to what they read
     tied_embeddings: bool = True  # source, target and output share one matrix
     dropout: float = 0.2  # of embeddings and between layers, one mask for all time steps
     output_dropout: float = 0.2  # of the read-out before the vocabulary
@@ -175,6 +181,8 @@ class ModelConfig:
             "encoder_layers",
             "decoder_hidden",
             "decoder_layers",
+            "encoder_transitions",
+            "decoder_transitions",
         ):
             if getattr(self, name) < 1:
                 yield f"{name} must be at least 1, not {getattr(self, name)}"
@@ -193,6 +201,8 @@ class ModelConfig:
                 f"decoder 'hybrid' needs a memory as wide as embedding ({self.embedding}), "
                 f"not {self.memory_width}"
             )
+        if self.decoder == "recurrent" and self.conditional and self.attention == "none":
+            yield "conditional: there is nothing to recur behind without attention"
         if self.attention == "dot" and self.decoder_hidden != self.memory_width:
             yield (
                 f"attention 'dot' needs decoder_hidden equal to the memory's width "

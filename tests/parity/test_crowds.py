@@ -2,6 +2,7 @@
 
 import dataclasses
 import random
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,9 @@ from training.config import ModelConfig
 from training.export.runner import Candidate
 
 
-def recurrent(cell: str, attention: str, *, bidirectional: bool = True) -> ModelConfig:
+def recurrent(
+    cell: str, attention: str, *, bidirectional: bool = True, **changes: Any
+) -> ModelConfig:
     """Wider than other tests' models: kernels choose their ways by size."""
     return architecture(
         cell=cell,
@@ -22,6 +25,7 @@ def recurrent(cell: str, attention: str, *, bidirectional: bool = True) -> Model
         encoder_hidden=37,
         decoder_hidden=52,
         attention_width=33,
+        **changes,
     )
 
 
@@ -43,6 +47,15 @@ MODELS = {
     "lstm dot one way": recurrent("lstm", "dot", bidirectional=False),
     "gru none": recurrent("gru", "none"),
     "rnn general": recurrent("rnn", "general"),
+    "gru additive, conditional, deep, residual": recurrent(
+        "gru",
+        "additive",
+        conditional=True,
+        residual=True,
+        encoder_transitions=2,
+        decoder_transitions=3,
+    ),
+    "lstm general, normed": recurrent("lstm", "general", cell_norm=True),
     "hybrid lstm conditional": wide_hybrid("lstm", conditional=True),
     "hybrid ssru": wide_hybrid("ssru", conditional=False),
 }

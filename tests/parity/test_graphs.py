@@ -12,6 +12,7 @@ import torch
 from service.decoding import Engine, StepInput, StepOutput
 from tests.parity.exports import candidate, requests
 from tests.training.tiny import (
+    DEEPER,
     HYBRIDS,
     SPECIAL,
     VOCABULARY,
@@ -23,19 +24,23 @@ from training.export.parity import check_parity
 from training.export.stepper import TorchStepper
 from training.models import Seq2Seq
 
-ARCHITECTURES = HYBRIDS | {
-    f"{cell} {attention} {'both' if bidirectional else 'one'} {layers}": architecture(
-        cell=cell,
-        attention=attention,
-        bidirectional=bidirectional,
-        encoder_layers=3 - layers,
-        decoder_layers=layers,
-    )
-    for cell in ("lstm", "gru")
-    for attention in ("none", "dot", "general", "additive")
-    for bidirectional in (True, False)
-    for layers in (1, 2)
-}
+ARCHITECTURES = (
+    HYBRIDS
+    | DEEPER
+    | {
+        f"{cell} {attention} {'both' if bidirectional else 'one'} {layers}": architecture(
+            cell=cell,
+            attention=attention,
+            bidirectional=bidirectional,
+            encoder_layers=3 - layers,
+            decoder_layers=layers,
+        )
+        for cell in ("lstm", "gru")
+        for attention in ("none", "dot", "general", "additive")
+        for bidirectional in (True, False)
+        for layers in (1, 2)
+    }
+)
 ARCHITECTURES |= {
     "rnn general": architecture(cell="rnn", attention="general"),
     "rnn none one": architecture(cell="rnn", attention="none", bidirectional=False),

@@ -8,6 +8,7 @@ import torch
 from service.decoding import DecodeRequest, Engine, StepInput
 from tests.parity.exports import candidate, eight_bits, some_examples
 from tests.training.tiny import (
+    DEEPER,
     HYBRIDS,
     SPECIAL,
     VOCABULARY,
@@ -29,11 +30,15 @@ from training.models import Seq2Seq
 ATTENTIONS = ["none", "dot", "general", "additive"]
 
 
-ARCHITECTURES = HYBRIDS | {
-    f"{cell} {attention}": architecture(cell=cell, attention=attention)
-    for cell in ("rnn", "lstm", "gru")
-    for attention in ATTENTIONS
-}
+ARCHITECTURES = (
+    HYBRIDS
+    | DEEPER
+    | {
+        f"{cell} {attention}": architecture(cell=cell, attention=attention)
+        for cell in ("rnn", "lstm", "gru")
+        for attention in ATTENTIONS
+    }
+)
 
 
 @pytest.fixture(params=ARCHITECTURES)

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from tests.training.tiny import (
+    DEEPER,
     HYBRIDS,
     SPECIAL,
     VOCABULARY,
@@ -32,7 +33,7 @@ def close(got: Any, wanted: Any) -> None:
     torch.testing.assert_close(got, wanted, atol=1e-5, rtol=0.0)
 
 
-ARCHITECTURES = HYBRIDS | {
+ARCHITECTURES = HYBRIDS | DEEPER | {
     f"{cell} {attention} {'both ways' if bidirectional else 'one way'}": architecture(
         cell=cell, attention=attention, bidirectional=bidirectional
     )

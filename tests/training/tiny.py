@@ -177,6 +177,28 @@ HYBRIDS: dict[str, ModelConfig] = {
 }
 
 
+# What makes a recurrent layer deeper, each by itself and all together.
+DEEPER: dict[str, ModelConfig] = {
+    "deep transition lstm": architecture(encoder_transitions=2, decoder_transitions=3),
+    "deep transition gru": architecture(cell="gru", encoder_transitions=3, decoder_transitions=2),
+    "normed rnn": architecture(cell="rnn", cell_norm=True, attention="none"),
+    "normed lstm": architecture(cell_norm=True, attention="additive"),
+    "normed gru one way": architecture(cell="gru", cell_norm=True, bidirectional=False),
+    "residual": architecture(encoder_layers=3, decoder_layers=3, residual=True),
+    "conditional rnn": architecture(cell="rnn", conditional=True, decoder_layers=1),
+    "conditional lstm": architecture(conditional=True, attention="dot"),
+    "conditional gru": architecture(cell="gru", conditional=True, attention="additive"),
+    "all of it": architecture(
+        conditional=True,
+        attention="additive",
+        cell_norm=True,
+        residual=True,
+        encoder_transitions=2,
+        decoder_transitions=3,
+    ),
+}
+
+
 def lively_model(config: ModelConfig, *, vocabulary: int = VOCABULARY, seed: int = 0) -> Seq2Seq:
     """A model whose every weight and bias matters: fresh ones are near zero, or exactly zero."""
     model = make_model(config, vocabulary, seed)

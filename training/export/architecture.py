@@ -36,8 +36,10 @@ def _encoder(config: ModelConfig) -> dict[str, str | int | float | bool]:
         }
     sides = " in each direction" if config.bidirectional else ""
     return {
-        "cell": config.cell,
-        "encoder": f"{config.encoder_layers} x {config.encoder_hidden}{sides}",
+        "cell": _cell(config),
+        "encoder": f"{config.encoder_layers} x {config.encoder_hidden}{sides}"
+        + _deep(config.encoder_transitions)
+        + _residual(config, config.encoder_layers),
     }
 
 
@@ -48,8 +50,24 @@ def _decoder(config: ModelConfig) -> dict[str, str | int | float | bool]:
             "decoder": f"{config.decoder_layers} x {config.embedding} {config.decoder_cell}"
             f"{twice}, {config.heads} heads, feed-forward {config.decoder_feed_forward}"
         }
+    twice = ", the lowest conditional" if config.conditional else ""
     return {
-        "cell": config.cell,
+        "cell": _cell(config),
         "attention": config.attention,
-        "decoder": f"{config.decoder_layers} x {config.decoder_hidden}",
+        "decoder": f"{config.decoder_layers} x {config.decoder_hidden}"
+        + twice
+        + _deep(config.decoder_transitions)
+        + _residual(config, config.decoder_layers),
     }
+
+
+def _cell(config: ModelConfig) -> str:
+    return f"{config.cell}, normalised" if config.cell_norm else config.cell
+
+
+def _deep(cells: int) -> str:
+    return f", {cells} cells a step" if cells > 1 else ""
+
+
+def _residual(config: ModelConfig, layers: int) -> str:
+    return ", residual" if config.residual and layers > 1 else ""

@@ -10,10 +10,11 @@ import numpy as np
 
 from training.export.arithmetic import Arithmetic
 from training.export.builder import GraphBuilder
+from training.export.cells import DeepCells
 from training.export.common import linear, positions, products, real_positions, rows_of_slots
 from training.export.interface import Attended, Encoded, StepValues, Tensors, array
 from training.export.recurrence import emit_bidirectional, emit_step
-from training.layers import AdditiveAttention, Attention, GeneralAttention
+from training.layers import AdditiveAttention, Attention, Conditional, GeneralAttention
 from training.models import Decoder, Encoder
 
 __all__ = ["RecurrentDecoderGraph", "RecurrentEncoderGraph"]
@@ -34,9 +35,11 @@ class RecurrentEncoderGraph:
         x_SBD = self._arithmetic.lookup(g, ids_SB, array(self._encoder.embedding.weight))
         last_BM = ""
         for index, layer in enumerate(self._encoder.recurrent):
-            x_SBD, last_BM = emit_bidirectional(
+            y_SBM, last_BM = emit_bidirectional(
                 g, self._arithmetic, layer, f"encoder.layers.{index}", x_SBD, real_SB1
             )
+            adds = self._encoder.residual and index > 0
+            x_SBD = g.op("Add", x_SBD, y_SBM) if adds else y_SBM
         clean_SBM = g.op("Mul", x_SBD, g.op("Cast", real_SB1, to=1))
         return Encoded(g.op("Transpose", clean_SBM, perm=[1, 0, 2]), last_BM)
 
@@ -89,22 +92,40 @@ class RecurrentDecoderGraph:
         """One token for every row."""
         decoder = self._decoder
         x_RD = self._arithmetic.lookup(g, tokens_R, array(decoder.embedding.weight))
-        after: list[str] = []
-        context_RM, weights_RS = "", ""
-        for index, layer in enumerate(decoder.recurrent):
-            first = index * decoder.states_per_layer
-            before = states[first : first + decoder.states_per_layer]
+        n = decoder.states_per_layer
+        after, context_RM, weights_RS = self._lowest(g, x_RD, states, source)
+        h_RH = after[0]
+        for index, layer in enumerate(decoder.recurrent[1:], 1):
+            assert not isinstance(layer, Conditional)
+            before = states[index * n : (index + 1) * n]
+            x_RD = g.op("Concat", h_RH, context_RM, axis=-1)
             now = emit_step(g, self._arithmetic, layer, f"decoder.layers.{index}", x_RD, before)
+            h_RH = g.op("Add", h_RH, now[0]) if decoder.residual else now[0]
             after += now
-            if index == 0:
-                if decoder.attention is None:
-                    context_RM = states[-1]
-                else:
-                    context_RM, weights_RS = self._attend(g, decoder.attention, now[0], source)
-            x_RD = g.op("Concat", now[0], context_RM, axis=-1)
+        x_RD = g.op("Concat", h_RH, context_RM, axis=-1)
         readout = linear(g, self._arithmetic, x_RD, decoder.readout, "decoder.readout")
         after += states[self._recurrent_states :]
         return StepValues(g.op("Tanh", readout), after, weights_RS)
+
+    def _lowest(
+        self, g: GraphBuilder, x_RD: str, states: list[str], source: Attended
+    ) -> tuple[list[str], str, str]:
+        """The next state of the layer that reads the tokens, context [R, M] and weights [R, S]."""
+        layer, attention = self._decoder.recurrent[0], self._decoder.attention
+        before = states[: self._decoder.states_per_layer]
+        if not isinstance(layer, Conditional):
+            after = emit_step(g, self._arithmetic, layer, "decoder.layers.0", x_RD, before)
+            if attention is None:
+                return after, states[-1], ""
+            return after, *self._attend(g, attention, after[0], source)
+        assert attention is not None
+        first, *behind = DeepCells.of(
+            layer.levels, "decoder.layers.0.cells", self._arithmetic
+        ).levels
+        asking = first.step(g, first.read(g, x_RD), before)
+        context_RM, weights_RS = self._attend(g, attention, asking[0], source)
+        second = DeepCells(tuple(behind))
+        return second.step(g, second.read(g, context_RM), asking), context_RM, weights_RS
 
     def _attend(
         self, g: GraphBuilder, attention: Attention, query_RX: str, source: Attended

@@ -7,16 +7,21 @@ from training.layers.attention import (
     GeneralAttention,
     make_attention,
 )
+from training.layers.bidirectional import BiRecurrent
+from training.layers.conditional import Conditional
 from training.layers.dropout import SharedDropout, drop_words
 from training.layers.hybrid import HybridBlock, HybridCell, Recurrence, Remembered
-from training.layers.recurrent import BiRecurrent, Recurrent, State
+from training.layers.recurrent import Recurrent, State
 from training.layers.ssru import Ssru
 from training.layers.transformer import EncoderBlock, FeedForward, MultiHeadAttention, sinusoids
+from training.layers.transition import DeepRecurrent, RecurrentLayer, make_recurrent
 
 __all__ = [
     "AdditiveAttention",
     "Attention",
     "BiRecurrent",
+    "Conditional",
+    "DeepRecurrent",
     "DotAttention",
     "EncoderBlock",
     "FeedForward",
@@ -26,11 +31,13 @@ __all__ = [
     "MultiHeadAttention",
     "Recurrence",
     "Recurrent",
+    "RecurrentLayer",
     "Remembered",
     "SharedDropout",
     "Ssru",
     "State",
     "drop_words",
     "make_attention",
+    "make_recurrent",
     "sinusoids",
 ]

@@ -35,12 +35,18 @@ class Encoder(nn.Module):
         widths = [config.embedding] + [config.memory_width] * (config.encoder_layers - 1)
         self.layers = nn.ModuleList(
             BiRecurrent(
-                config.cell, width, config.encoder_hidden, bidirectional=config.bidirectional
+                config.cell,
+                width,
+                config.encoder_hidden,
+                bidirectional=config.bidirectional,
+                depth=config.encoder_transitions,
+                normed=config.cell_norm,
             )
             for width in widths
         )
         self.dropout = SharedDropout(config.dropout)
         self.hidden = config.encoder_hidden
+        self.residual = config.residual
 
     @property
     def recurrent(self) -> list[BiRecurrent]:
@@ -52,14 +58,16 @@ class Encoder(nn.Module):
         M]: the last state of each direction.
         """
         x_SBD = self.embedding(source_BS.t())
-        for layer in self.layers:
-            x_SBD = layer(self.dropout(x_SBD), lengths_B)
+        for index, layer in enumerate(self.layers):
+            y_SBM = layer(self.dropout(x_SBD), lengths_B)
+            # The lowest layer's input is of another kind and width (Wu et al. 2016, section 3.1).
+            x_SBD = x_SBD + y_SBM if self.residual and index > 0 else y_SBM
         mask_BS = torch.arange(source_BS.shape[1], device=source_BS.device) < lengths_B.unsqueeze(1)
         memory_BSM = x_SBD.transpose(0, 1) * mask_BS.unsqueeze(-1).to(x_SBD.dtype)
-        return memory_BSM, mask_BS, self._summary(memory_BSM, lengths_B)
+        return memory_BSM, mask_BS, self._summary(y_SBM, lengths_B)
 
-    def _summary(self, memory_BSM: Tensor, lengths_B: Tensor) -> Tensor:
+    def _summary(self, y_SBM: Tensor, lengths_B: Tensor) -> Tensor:
         """The forward layer ends at the last real position, the backward layer at the first."""
         rows_B = torch.arange(len(lengths_B), device=lengths_B.device)
-        ahead_BH = memory_BSM[rows_B, lengths_B - 1, : self.hidden]
-        return torch.cat([ahead_BH, memory_BSM[:, 0, self.hidden :]], dim=-1)
+        ahead_BH = y_SBM[lengths_B - 1, rows_B, : self.hidden]
+        return torch.cat([ahead_BH, y_SBM[0, :, self.hidden :]], dim=-1)
