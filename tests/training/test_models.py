@@ -33,14 +33,18 @@ def close(got: Any, wanted: Any) -> None:
     torch.testing.assert_close(got, wanted, atol=1e-5, rtol=0.0)
 
 
-ARCHITECTURES = HYBRIDS | DEEPER | {
-    f"{cell} {attention} {'both ways' if bidirectional else 'one way'}": architecture(
-        cell=cell, attention=attention, bidirectional=bidirectional
-    )
-    for cell in ("rnn", "lstm", "gru")
-    for attention in ATTENTIONS
-    for bidirectional in (True, False)
-}
+ARCHITECTURES = (
+    HYBRIDS
+    | DEEPER
+    | {
+        f"{cell} {attention} {'both ways' if bidirectional else 'one way'}": architecture(
+            cell=cell, attention=attention, bidirectional=bidirectional
+        )
+        for cell in ("rnn", "lstm", "gru")
+        for attention in ATTENTIONS
+        for bidirectional in (True, False)
+    }
+)
 
 
 @pytest.fixture(params=ARCHITECTURES)
