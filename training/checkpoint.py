@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ __all__ = [
     "Progress",
     "load_training",
     "load_weights",
+    "random_state",
     "save_training",
     "save_weights",
 ]
@@ -95,17 +97,17 @@ def save_training(
     average: nn.Module,
     optimizer: torch.optim.Optimizer,
     progress: Progress,
+    others: Mapping[str, torch.Tensor] | None = None,
 ) -> None:
-    """Everything that the next step depends on."""
+    """Everything that the next step depends on. ``others`` are random states of processes that
+    train along, by the names that ``load_training`` looks for: ``cpu.1``, ``cuda.1``, ...
+    """
     staged = _stage(path)
     save_model(model, str(staged / "model.safetensors"))
     save_model(average, str(staged / "average.safetensors"))
     moments, groups = _flatten(optimizer)
     save_file(moments, str(staged / "optimizer.safetensors"))
-    random = {"cpu": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        random["cuda"] = torch.cuda.get_rng_state()
-    save_file(random, str(staged / "random.safetensors"))
+    save_file({**random_state(), **(others or {})}, str(staged / "random.safetensors"))
     (staged / "progress.json").write_text(
         json.dumps({**asdict(progress), "optimizer": groups}, indent=1)
     )
@@ -118,8 +120,10 @@ def load_training(
     average: nn.Module,
     optimizer: torch.optim.Optimizer,
     recipe_sha256: str,
+    rank: int = 0,
 ) -> Progress | None:
-    """Put everything back, random state included; None when there is nothing to go on from.
+    """Put everything back, random state included (that of process ``rank``, where several train
+    together, if there is one); None when there is nothing to go on from.
 
     Raises:
         CheckpointError: damaged, or made by another recipe.
@@ -144,10 +148,20 @@ def load_training(
         if isinstance(error, CheckpointError):
             raise
         raise CheckpointError(f"{path}: damaged: {error}") from None
-    torch.set_rng_state(random["cpu"])
-    if "cuda" in random and torch.cuda.is_available():
-        torch.cuda.set_rng_state(random["cuda"])
+    suffix = f".{rank}" if rank else ""
+    if f"cpu{suffix}" in random:
+        torch.set_rng_state(random[f"cpu{suffix}"])
+    if f"cuda{suffix}" in random and torch.cuda.is_available():
+        torch.cuda.set_rng_state(random[f"cuda{suffix}"])
     return progress
+
+
+def random_state() -> dict[str, torch.Tensor]:
+    """The state of torch's generators in this process, by device."""
+    state = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        state["cuda"] = torch.cuda.get_rng_state()
+    return state
 
 
 def _flatten(optimizer: torch.optim.Optimizer) -> tuple[dict[str, torch.Tensor], Any]:

@@ -46,13 +46,15 @@ def main(argv: list[str] | None = None) -> int:
     from training.config import RecipeError
     from training.data.corpus import CorpusError
     from training.export import ExportError, ParityError
+    from training.parallel import joined_team
     from training.runtime import prepare_process
     from training.trainer import Diverged, Interrupted
 
     prepare_process()
     command: Callable[[argparse.Namespace], None] = args.command
     try:
-        command(args)
+        with joined_team():
+            command(args)
     except RecipeError as error:
         return _fail(error, 2)
     except (
@@ -88,10 +90,12 @@ def _clean(args: argparse.Namespace) -> int:
 
 def _run(args: argparse.Namespace) -> None:
     from training import stages
+    from training.parallel import Team
 
     prepared = _prepared(args)
     stages.train(prepared, args.budget_minutes)
-    _say_published(stages.export(prepared, args.exported, _say).path)
+    if Team.current().first:
+        _say_published(stages.export(prepared, args.exported, _say).path)
 
 
 def _prepare(args: argparse.Namespace) -> None:
@@ -105,9 +109,11 @@ def _prepare(args: argparse.Namespace) -> None:
 
 def _train(args: argparse.Namespace) -> None:
     from training import stages
+    from training.parallel import Team
 
     progress = stages.train(_prepared(args), args.budget_minutes)
-    _say(f"best {progress.best_score:.2f} at step {progress.best_step} of {progress.step}")
+    if Team.current().first:
+        _say(f"best {progress.best_score:.2f} at step {progress.best_step} of {progress.step}")
 
 
 def _evaluate(args: argparse.Namespace) -> None:
@@ -158,10 +164,15 @@ def _distill(args: argparse.Namespace) -> None:
 
 def _prepared(args: argparse.Namespace) -> Prepared:
     """The corpus and the tokenizer, with a word about what was left out."""
+    from training.parallel import Team
     from training.preparation import prepare
 
     recipe: Path = args.recipe
-    prepared = prepare(recipe, args.data_dir, args.run_dir or _default_run(args), args.seed)
+    team = Team.current()
+    with team.first_alone():  # it fits the tokenizer
+        prepared = prepare(recipe, args.data_dir, args.run_dir or _default_run(args), args.seed)
+    if not team.first:
+        return prepared
     for line in prepared.drops.lines():
         _say(line)
     tokens = sum(len(example.target) for example in prepared.train)

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from tqdm import tqdm
 
-__all__ = ["Reporter"]
+__all__ = ["Reporter", "Silence"]
 
 _PLAIN_SECONDS = 30.0  # between lines when the output is not a terminal
 
@@ -81,6 +81,25 @@ class Reporter:
         self._bar.close()
         self._curves.close()
         self._log.close()
+
+
+class Silence:
+    """A reporter that says nothing: for processes that train beside the first one."""
+
+    def step(self, step: int, facts: dict[str, float], *, remaining_seconds: float) -> None:
+        pass
+
+    def evaluation(self, step: int, facts: dict[str, float], *, event: str = "evaluation") -> None:
+        pass
+
+    def say(self, line: str) -> None:
+        pass
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
 
 
 def _summary_writer(path: Path) -> Any:

@@ -19,14 +19,21 @@ from torch import nn
 
 from service.bundle import SpecialIds
 from training.averaging import KeptWeights, average_weights
-from training.checkpoint import Progress, load_training, save_training, save_weights
+from training.checkpoint import (
+    Progress,
+    load_training,
+    random_state,
+    save_training,
+    save_weights,
+)
 from training.config import Recipe
 from training.data.batches import Batch, BatchSampler
 from training.layers import drop_words
 from training.loss import smoothed_cross_entropy
 from training.models import Seq2Seq
 from training.optim import MovingAverage, Schedule, make_optimizer
-from training.reporting import Reporter
+from training.parallel import Team
+from training.reporting import Reporter, Silence
 from training.runtime import choose_device, choose_precision, seed_everything
 from training.signals import collected_signals
 
@@ -61,6 +68,7 @@ class Trainer:
 
     def __init__(self, plan: TrainingPlan, model: Seq2Seq) -> None:
         self.plan = plan
+        self.team = Team.current()
         self.device = choose_device()
         self.precision = choose_precision(plan.recipe.training, self.device)
         self.model = model.to(self.device)
@@ -89,20 +97,19 @@ class Trainer:
             CheckpointError: there is one, but it is damaged or of another recipe.
         """
         seed_everything(self.plan.recipe.seed)
-        known = load_training(
-            self.checkpoints / "last",
-            self.model,
-            self.average.model,
-            self.optimizer,
-            self.plan.recipe_sha256,
-        )
+        if not self.team.first:  # weights are equal already; dropout must not be
+            torch.manual_seed(self.plan.recipe.seed + (self.team.rank << 32))
+        with self.team.first_alone():
+            known = load_training(
+                self.checkpoints / "last",
+                self.model,
+                self.average.model,
+                self.optimizer,
+                self.plan.recipe_sha256,
+                self.team.rank,
+            )
         self.progress = known or self.progress
-        with (
-            Reporter(
-                self.plan.run_dir, total_steps=self.total_steps, done_steps=self.progress.step
-            ) as reporter,
-            collected_signals() as signals,
-        ):
+        with self._reporter() as reporter, collected_signals() as signals:
             if known:
                 reporter.say(
                     f"going on from step {known.step} ({known.seconds / 60:.1f} minutes trained)"
@@ -110,14 +117,23 @@ class Trainer:
             self._loop(reporter, signals)
         return self.progress
 
-    def _loop(self, reporter: Reporter, signals: list[int]) -> None:
+    def _reporter(self) -> Reporter | Silence:
+        if not self.team.first:
+            return Silence()
+        return Reporter(
+            self.plan.run_dir, total_steps=self.total_steps, done_steps=self.progress.step
+        )
+
+    def _loop(self, reporter: Reporter | Silence, signals: list[int]) -> None:
         progress, every = self.progress, self._evaluation_interval()
-        saved = time.monotonic()
+        pause = 60 * self.plan.recipe.training.checkpoint_minutes
+        saved = progress.seconds
         while not self._finished():
             for batch in self.plan.sampler.epoch(progress.epoch, skip=progress.batch):
                 started = time.monotonic()
                 facts = self._step(batch)
-                elapsed = time.monotonic() - started
+                # One clock for all: budget and schedule are decided by it.
+                elapsed = self.team.from_first(lambda since=started: time.monotonic() - since)  # type: ignore[misc]
                 progress.seconds += elapsed
                 progress.step += 1
                 progress.batch += 1
@@ -128,13 +144,11 @@ class Trainer:
                 reporter.step(progress.step, facts, remaining_seconds=self._remaining_seconds())
                 if progress.step % every == 0 or self._out_of_budget():
                     self._evaluate(reporter)
-                if (
-                    signals
-                    or time.monotonic() - saved > 60 * self.plan.recipe.training.checkpoint_minutes
-                ):
+                stopped = self.team.any(flag=bool(signals))
+                if stopped or progress.seconds - saved > pause:
                     self._save()
-                    saved = time.monotonic()
-                if signals:
+                    saved = progress.seconds
+                if stopped:
                     raise Interrupted(
                         f"stopped at step {progress.step}; the same command goes on from there"
                     )
@@ -154,6 +168,7 @@ class Trainer:
         rate = self.schedule.rate(progress.step, self._share_done(), progress.reductions)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
+        batch, weight = self.team.share(batch, self.plan.special.pad)
         batch = Batch(*(getattr(batch, f.name).to(self.device) for f in dataclasses.fields(batch)))
         self.model.train()
         dropout, special = self.plan.recipe.model, self.plan.special
@@ -169,19 +184,23 @@ class Trainer:
                 smoothing=config.label_smoothing,
                 ignore=special.pad,
             )
-        loss.backward()
+        (loss * weight).backward()
+        losses = torch.stack([loss.detach(), nll]) * weight
+        parameters = self.model.parameters()
+        self.team.add_up([p.grad for p in parameters if p.grad is not None] + [losses])
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), config.clip_norm)
+        mean_loss, mean_nll = losses.tolist()
         if not norm.isfinite():
             raise Diverged(
-                f"step {progress.step}: the loss is {loss.item()}, its gradient {norm.item()}; "
+                f"step {progress.step}: the loss is {mean_loss}, its gradient {norm.item()}; "
                 "lower optim.rate, or warm up longer; the last checkpoint is untouched"
             )
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.average.update(self.model, progress.step)
-        return {"loss": loss.item(), "nll": nll.item(), "gradient_norm": norm.item(), "rate": rate}
+        return {"loss": mean_loss, "nll": mean_nll, "gradient_norm": norm.item(), "rate": rate}
 
-    def _evaluate(self, reporter: Reporter) -> None:
+    def _evaluate(self, reporter: Reporter | Silence) -> None:
         progress, config = self.progress, self.plan.recipe.optim
         evaluated = self.average.model if self.average.decay else self.model.eval()
         facts = self._score(evaluated)
@@ -194,15 +213,16 @@ class Trainer:
             progress.stale_evaluations += 1
         if progress.stale_evaluations >= config.plateau_patience:
             progress.reductions, progress.stale_evaluations = progress.reductions + 1, 0
-        if self.kept.most > 1:
+        if self.kept.most > 1 and self.team.first:
             self.kept.offer(evaluated, {**facts, "step": progress.step})
         reporter.evaluation(progress.step, facts)
 
-    def _average_best(self, reporter: Reporter) -> None:
+    def _average_best(self, reporter: Reporter | Silence) -> None:
         """The mean of the best evaluations becomes the best weights, if it scores better than each
         of them.
         """
-        chosen = self.kept.best()[: self.plan.recipe.training.average_best]
+        with self.team.first_alone():
+            chosen = self.kept.best()[: self.plan.recipe.training.average_best]
         averaged = copy.deepcopy(self.average.model)
         average_weights(averaged, [kept.path for kept in chosen])
         facts = self._score(averaged)
@@ -216,7 +236,9 @@ class Trainer:
     def _score(self, model: Seq2Seq) -> dict[str, float]:
         return {
             "epoch": self.progress.step / self.batches_per_epoch,
-            self.plan.recipe.evaluation.metric: self.plan.evaluate(model),
+            self.plan.recipe.evaluation.metric: self.team.from_first(
+                lambda: self.plan.evaluate(model)
+            ),
             "minutes": self.progress.seconds / 60,
         }
 
@@ -225,13 +247,27 @@ class Trainer:
         if progress.best_score is not None and score <= progress.best_score:
             return False
         progress.best_score, progress.best_step = score, progress.step
-        save_weights(self.checkpoints / "best", model, {**facts, "step": progress.step, **more})
+        if self.team.first:
+            save_weights(self.checkpoints / "best", model, {**facts, "step": progress.step, **more})
         return True
 
     def _save(self) -> None:
-        save_training(
-            self.checkpoints / "last", self.model, self.average.model, self.optimizer, self.progress
-        )
+        gathered = {name: self.team.gather(state) for name, state in random_state().items()}
+        others = {
+            f"{name}.{rank}": state
+            for name, states in gathered.items()
+            for rank, state in enumerate(states)
+            if rank > 0
+        }
+        if self.team.first:
+            save_training(
+                self.checkpoints / "last",
+                self.model,
+                self.average.model,
+                self.optimizer,
+                self.progress,
+                others,
+            )
 
     def _evaluation_interval(self) -> int:
         return max(1, self.batches_per_epoch // self.plan.recipe.training.evaluations_per_epoch)
