@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -145,7 +148,10 @@ def run(args: argparse.Namespace) -> None:
     job = _job(args, [args.recipe, *args.more])
     total = size_of(job.sources)
     begin = time.monotonic()
-    with tqdm(total=total, unit="B", unit_scale=True, disable=None, dynamic_ncols=True) as bar:
+    with (
+        _terminated_as_interrupted(),
+        tqdm(total=total, unit="B", unit_scale=True, disable=None, dynamic_ncols=True) as bar,
+    ):
         read = 0
 
         def advance(pairs: int, position: int) -> None:
@@ -162,6 +168,16 @@ def run(args: argparse.Namespace) -> None:
     for line in report.lines():
         print(line)
     print(f"{job.out}: {seconds:.1f} s, {report.read / seconds:.0f} pairs/s")
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """SIGTERM (from a container, `timeout`) tidies up as Ctrl-C does."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _job(args: argparse.Namespace, inputs: list[Path]) -> Job:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from itertools import chain, islice
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
 
 from training.data.cleaning.chunk import ChunkCleaner
 from training.data.cleaning.reading import Chunk
@@ -52,7 +55,16 @@ def _begin(plan: Plan) -> None:
     """Make this process's cleaner, once."""
     # Ctrl-C reaches every process of the terminal; the first one ends the others.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     _cleaners.append(ChunkCleaner(plan))
+
+
+def _end_with_parent() -> None:
+    """A first process that was killed ends nobody: its workers would wait for work for ever."""
+    parent = parent_process()
+    assert parent
+    wait([parent.sentinel])
+    os._exit(1)
 
 
 def _clean(chunk: Chunk) -> Cleaned:
