@@ -139,12 +139,12 @@ class ModelConfig:
     """The architecture: an encoder, a decoder, and the values of each.
 
     A recurrent encoder is ``encoder_hidden`` wide in one direction, a recurrent decoder
-    ``decoder_hidden``. A Transformer's layers and a hybrid decoder's are as wide as the
+    ``decoder_hidden``. Layers of a Transformer and of a hybrid decoder are as wide as the
     ``embedding``.
     """
 
     encoder: Literal["recurrent", "transformer"] = "recurrent"
-    decoder: Literal["recurrent", "hybrid"] = "recurrent"
+    decoder: Literal["recurrent", "hybrid", "transformer"] = "recurrent"
     cell: Literal["rnn", "lstm", "gru"] = "lstm"  # of a recurrent encoder or decoder
     embedding: int = 256
     heads: int = 4
@@ -196,9 +196,14 @@ class ModelConfig:
                 f"embedding must be a multiple of 2 x heads ({2 * self.heads}), "
                 f"not {self.embedding}"
             )
-        if self.decoder == "hybrid" and self.memory_width != self.embedding:
+        if self.decoder == "transformer" and self.embedding % (8 * max(self.heads, 1)):
+            yield (  # the width of a head that onnxruntime's attention with caches takes
+                f"decoder 'transformer' needs embedding to be a multiple of 8 x heads "
+                f"({8 * self.heads}), not {self.embedding}"
+            )
+        if self.decoder != "recurrent" and self.memory_width != self.embedding:
             yield (
-                f"decoder 'hybrid' needs a memory as wide as embedding ({self.embedding}), "
+                f"decoder {self.decoder!r} needs a memory as wide as embedding ({self.embedding}), "
                 f"not {self.memory_width}"
             )
         if self.decoder == "recurrent" and self.conditional and self.attention == "none":

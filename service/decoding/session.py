@@ -45,7 +45,9 @@ Tensor = NDArray[Any]
 # Kernels work on a whole number of vector registers and then on the rest. Padded to a multiple of
 # the register, a source meets the same code path whatever else is in the batch.
 _POSITION_MULTIPLE = 8
+# What has an entry for each row, and what says row numbers: they follow the rows to their places.
 _BY_ROW = (TOKENS, SLOT_OF, PROBES)
+_ROW_NUMBERS = (SLOTS,)
 
 
 class OnnxStepper:
@@ -236,7 +238,8 @@ class OnnxStepper:
         rows_P = np.argsort(places_R)
         for name in _BY_ROW:
             feeds[name] = feeds[name][rows_P]
-        feeds[SLOTS] = places_R[feeds[SLOTS]]
+        for name in _ROW_NUMBERS:
+            feeds[name] = places_R[feeds[name]]
         feeds[AGES] = caches.ages_P
         if self._shortlists is not None:
             feeds.update(self._shortlists.feeds(work.sources_R[rows_P], work.top_k))

@@ -8,7 +8,14 @@ import pytest
 
 from service.decoding import DecodeRequest, DecodeResult, Engine, EngineLimits, Sampling
 from tests.parity.exports import candidate, eight_bits, some_shortlist, with_threads
-from tests.training.tiny import SPECIAL, architecture, hybrid, lively_model, some_sources
+from tests.training.tiny import (
+    SPECIAL,
+    architecture,
+    hybrid,
+    lively_model,
+    some_sources,
+    transformer,
+)
 from training.config import ModelConfig
 from training.export.runner import Candidate
 
@@ -58,11 +65,16 @@ MODELS = {
     "lstm general, normed": recurrent("lstm", "general", cell_norm=True),
     "hybrid lstm conditional": wide_hybrid("lstm", conditional=True),
     "hybrid ssru": wide_hybrid("ssru", conditional=False),
+    "transformer": transformer(
+        embedding=96, heads=4, encoder_feed_forward=101, decoder_feed_forward=53
+    ),
+    "transformer of one head": transformer(embedding=72, heads=1),
 }
 KINDS = [
     *((name, bits) for name in MODELS for bits in ("float32", "int8")),
     ("hybrid lstm conditional", "int8 shortlisted"),
     ("gru none", "int8 shortlisted"),
+    ("transformer", "int8 shortlisted"),
 ]
 
 

@@ -5,7 +5,14 @@ import pytest
 
 from service.decoding import Engine, StepInput
 from tests.parity.exports import candidate, eight_bits, requests, some_examples, with_threads
-from tests.training.tiny import HYBRIDS, SPECIAL, VOCABULARY, architecture, lively_model
+from tests.training.tiny import (
+    HYBRIDS,
+    SPECIAL,
+    VOCABULARY,
+    architecture,
+    lively_model,
+    transformer,
+)
 from training.export.calibration import calibrate
 from training.export.parity import ParityError, check_parity
 from training.export.runner import Candidate
@@ -16,11 +23,12 @@ SOURCES = [(7, 9, 5, SPECIAL.eos), (8, SPECIAL.eos), (4, 4, 6, 9, 10, 12, SPECIA
 
 
 def members() -> list[Seq2Seq]:
-    """Three that have nothing in common but the vocabulary."""
+    """Some that have nothing in common but the vocabulary."""
     return [
         lively_model(architecture(cell="lstm", attention="general"), seed=1),
         lively_model(next(iter(HYBRIDS.values())), seed=2),
         lively_model(architecture(cell="gru", attention="none"), seed=3),
+        lively_model(transformer(), seed=4),
     ]
 
 
@@ -74,12 +82,12 @@ def test_whole_decodes_are_those_of_the_models(exact: Candidate, model: Ensemble
 
 
 def test_the_check_sees_a_member_that_is_another(exact: Candidate) -> None:
-    one, two, three = members()
+    *others, last = members()
     other = lively_model(architecture(cell="gru", attention="none"), seed=4)
 
-    check_parity(exact, Ensemble([one, two, three]), [])
+    check_parity(exact, Ensemble([*others, last]), [])
     with pytest.raises(ParityError):
-        check_parity(exact, Ensemble([one, two, other]), [])
+        check_parity(exact, Ensemble([*others, other]), [])
 
 
 def test_twice_the_same_model_answers_as_once() -> None:

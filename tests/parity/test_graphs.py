@@ -15,6 +15,7 @@ from tests.training.tiny import (
     DEEPER,
     HYBRIDS,
     SPECIAL,
+    TRANSFORMERS,
     VOCABULARY,
     architecture,
     lively_model,
@@ -27,6 +28,7 @@ from training.models import Seq2Seq
 ARCHITECTURES = (
     HYBRIDS
     | DEEPER
+    | TRANSFORMERS
     | {
         f"{cell} {attention} {'both' if bidirectional else 'one'} {layers}": architecture(
             cell=cell,

@@ -26,7 +26,7 @@ RECIPES = Path(__file__).resolve().parents[2] / "training" / "recipes" / "ladder
 # Small enough to take a second. The widths fit each other whatever the recipe combines.
 SMALL: dict[str, dict[str, Any]] = {
     "data": {"train_pairs": 120, "dev_pairs": 12},
-    "model": {"embedding": 16, "decoder_hidden": 16, "attention_width": 12},
+    "model": {"embedding": 16, "heads": 2, "decoder_hidden": 16, "attention_width": 12},
     "batches": {"target_tokens": 300},
     "optim": {"warmup_steps": 2},
     "training": {"epochs": 1},
@@ -100,5 +100,7 @@ def test_the_ladder_has_all_its_rungs() -> None:
     models = [load_recipe(path)[0].model for path in RECIPES.glob("*.toml")]
 
     assert {"rnn", "lstm", "gru"} <= {model.cell for model in models}
+    assert {"recurrent", "transformer"} <= {model.encoder for model in models}
+    assert {"recurrent", "transformer"} <= {model.decoder for model in models}
     assert {True, False} == {model.bidirectional for model in models}
     assert {"none", "dot", "general", "additive"} <= {model.attention for model in models}

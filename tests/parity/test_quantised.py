@@ -11,6 +11,7 @@ from tests.training.tiny import (
     DEEPER,
     HYBRIDS,
     SPECIAL,
+    TRANSFORMERS,
     VOCABULARY,
     Trained,
     architecture,
@@ -33,6 +34,7 @@ ATTENTIONS = ["none", "dot", "general", "additive"]
 ARCHITECTURES = (
     HYBRIDS
     | DEEPER
+    | TRANSFORMERS
     | {
         f"{cell} {attention}": architecture(cell=cell, attention=attention)
         for cell in ("rnn", "lstm", "gru")

@@ -13,6 +13,7 @@ from tests.training.tiny import (
     DEEPER,
     HYBRIDS,
     SPECIAL,
+    TRANSFORMERS,
     VOCABULARY,
     architecture,
     hybrid,
@@ -36,6 +37,7 @@ def close(got: Any, wanted: Any) -> None:
 ARCHITECTURES = (
     HYBRIDS
     | DEEPER
+    | TRANSFORMERS
     | {
         f"{cell} {attention} {'both ways' if bidirectional else 'one way'}": architecture(
             cell=cell, attention=attention, bidirectional=bidirectional

@@ -164,6 +164,11 @@ def hybrid(**changes: Any) -> ModelConfig:
     return ModelConfig(**chosen)
 
 
+def transformer(**changes: Any) -> ModelConfig:
+    """A small Transformer; a head is 8 wide at least."""
+    return hybrid(**{"decoder": "transformer", "embedding": 24, **changes})
+
+
 # Every cell once with the second recurrence and once without; each part with the other's kind.
 HYBRIDS: dict[str, ModelConfig] = {
     f"hybrid {cell}{' conditional' if conditional else ''}": hybrid(
@@ -196,6 +201,12 @@ DEEPER: dict[str, ModelConfig] = {
         encoder_transitions=2,
         decoder_transitions=3,
     ),
+}
+
+TRANSFORMERS: dict[str, ModelConfig] = {
+    "transformer": transformer(),
+    "transformer of one head and layer": transformer(heads=1, decoder_layers=1, embedding=8),
+    "recurrent encoder, transformer decoder": transformer(encoder="recurrent", encoder_hidden=12),
 }
 
 

@@ -15,6 +15,7 @@ def described(config: ModelConfig) -> dict[str, str | int | float | bool]:
     family = {
         ("recurrent", "recurrent"): "recurrent encoder-decoder",
         ("transformer", "hybrid"): "Transformer encoder, hybrid decoder",
+        ("transformer", "transformer"): "Transformer",
     }.get((config.encoder, config.decoder), f"{config.encoder} encoder, {config.decoder} decoder")
     return {"family": family, **_encoder(config), **_decoder(config)}
 
@@ -44,6 +45,11 @@ def _encoder(config: ModelConfig) -> dict[str, str | int | float | bool]:
 
 
 def _decoder(config: ModelConfig) -> dict[str, str | int | float | bool]:
+    if config.decoder == "transformer":
+        return {
+            "decoder": f"{config.decoder_layers} x {config.embedding}, {config.heads} heads, "
+            f"feed-forward {config.decoder_feed_forward}"
+        }
     if config.decoder == "hybrid":
         twice = ", recurring again behind the attention" if config.conditional else ""
         return {

@@ -11,6 +11,7 @@ Shapes: B sentences, S source positions, R rows (live hypotheses), G slots of a 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,11 +21,26 @@ from service.bundle import Graphs, MemorySpec, StateSpec
 from training.export.arithmetic import Arithmetic, Within
 from training.export.builder import GraphBuilder
 from training.export.hybrid import HybridDecoderGraph
-from training.export.interface import Attended, Encoded, InterfaceGraph, StepValues, Tensors
+from training.export.interface import (
+    Attended,
+    Caches,
+    Encoded,
+    Fed,
+    InterfaceGraph,
+    StepValues,
+    Tensors,
+)
 from training.export.output import Head, emit_output, emit_shortlisted_output
 from training.export.recurrent import RecurrentDecoderGraph, RecurrentEncoderGraph
 from training.export.transformer import TransformerEncoderGraph
-from training.models import Ensemble, HybridDecoder, Seq2Seq, TransformerEncoder
+from training.export.transformer_decoder import TransformerDecoderGraph
+from training.models import (
+    Ensemble,
+    HybridDecoder,
+    Seq2Seq,
+    TransformerDecoder,
+    TransformerEncoder,
+)
 
 __all__ = ["DECODER_FILE", "ENCODER_FILE", "ExportedGraphs", "export_graphs"]
 
@@ -44,10 +60,12 @@ class DecoderGraph(Protocol):
     def memories(self) -> Tensors: ...
     @property
     def states(self) -> Tensors: ...
+    @property
+    def caches(self) -> Caches: ...
     def emit_memories(self, g: GraphBuilder, encoded: Encoded) -> list[str]: ...
     def emit_initial(self, g: GraphBuilder, encoded: Encoded) -> list[str]: ...
     def emit_step(
-        self, g: GraphBuilder, tokens_R: str, states: list[str], source: Attended
+        self, g: GraphBuilder, fed: Fed, states: list[str], source: Attended
     ) -> StepValues: ...
 
 
@@ -78,13 +96,7 @@ def export_graphs(
     return ExportedGraphs(
         graphs=Graphs(encoder=encoder.spec(ENCODER_FILE), decoder=decoder.spec(DECODER_FILE)),
         memories=tuple(MemorySpec(name=name) for member in members for name, _ in member.memories),
-        states=tuple(
-            StateSpec(
-                input=name, output=f"{name}_next", initial=f"{name}_initial", growing_axis=None
-            )
-            for member in members
-            for name, _ in member.states
-        ),
+        states=tuple(spec for member in members for spec in member.state_specs()),
         files={ENCODER_FILE: encoder.build("encoder"), DECODER_FILE: decoder.build("decoder")},
     )
 
@@ -106,6 +118,19 @@ class _Member:
     @property
     def states(self) -> Tensors:
         return tuple((self.prefix + name, width) for name, width in self.decoding.states)
+
+    @property
+    def caches(self) -> Caches:
+        return tuple((self.prefix + name, heads, x) for name, heads, x in self.decoding.caches)
+
+    def state_specs(self) -> Iterator[StateSpec]:
+        """Of the states of fixed size, then of the caches."""
+        for name, _ in self.states:
+            yield StateSpec(
+                input=name, output=f"{name}_next", initial=f"{name}_initial", growing_axis=None
+            )
+        for name, _, _ in self.caches:
+            yield StateSpec(input=name, output=f"{name}_next", initial=None, growing_axis=2)
 
 
 def _members(model: Seq2Seq | Ensemble, arithmetic: Arithmetic) -> list[_Member]:
@@ -136,6 +161,8 @@ def _encoder_graph(model: Seq2Seq, arithmetic: Arithmetic) -> EncoderGraph:
 def _decoder_graph(model: Seq2Seq, arithmetic: Arithmetic) -> DecoderGraph:
     if isinstance(model.decoder, HybridDecoder):
         return HybridDecoderGraph(model.decoder, arithmetic)
+    if isinstance(model.decoder, TransformerDecoder):
+        return TransformerDecoderGraph(model.decoder, arithmetic)
     return RecurrentDecoderGraph(model.decoder, model.config.memory_width, arithmetic)
 
 
@@ -162,23 +189,34 @@ def _decoder(members: list[_Member], *, shortlisted: bool) -> InterfaceGraph:
     slots_BG = made.input("slots_BG", "int64", ["B", "G"])
     slot_of_R = made.input("slot_of_R", "int64", ["R"])
     lengths_B = made.input("source_lengths_B", "int64", ["B"])
+    grows = any(member.caches for member in members)
+    fed = Fed(tokens_R, made.input("ages_R", "int64", ["R"]) if grows else "")
     heads: list[Head] = []
     attention: list[str] = []
     for member in members:
         memories = [
             made.input(name, "float32", ["B", "S", width]) for name, width in member.memories
         ]
-        states = [made.input(name, "float32", ["R", width]) for name, width in member.states]
+        shapes = _state_shapes(member)
+        states = [made.input(name, "float32", shape) for name, shape in shapes]
         source = Attended(slots_BG, slot_of_R, lengths_B, memories)
-        values = member.decoding.emit_step(g, tokens_R, states, source)
+        values = member.decoding.emit_step(g, fed, states, source)
         heads.append(Head(values.readout_RE, member.output, member.arithmetic))
         if values.weights_RS:
             attention.append(values.weights_RS)
-        for (name, width), value in zip(member.states, values.states, strict=True):
-            made.output(f"{name}_next", value, "float32", ["R", width])
+        for (name, shape), value in zip(shapes, values.states, strict=True):
+            made.output(f"{name}_next", value, "float32", shape)
     emit = emit_shortlisted_output if shortlisted else emit_output
     emit(made, heads)
     if attention:  # of those members that attend
         weights_RS = attention[0] if len(attention) == 1 else g.op("Mean", *attention)
         made.output("attention_RS", weights_RS, "float32", ["R", "S"])
     return made
+
+
+def _state_shapes(member: _Member) -> list[tuple[str, list[str | int]]]:
+    """Of the states of fixed size, then of the caches."""
+    shapes: list[tuple[str, list[str | int]]] = []
+    shapes += [(name, ["R", width]) for name, width in member.states]
+    shapes += [(name, ["R", heads, "T", width]) for name, heads, width in member.caches]
+    return shapes

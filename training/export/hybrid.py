@@ -8,7 +8,7 @@ from __future__ import annotations
 from training.export.arithmetic import Arithmetic
 from training.export.builder import GraphBuilder
 from training.export.common import layer_norm, linear
-from training.export.interface import Attended, Encoded, StepValues, Tensors, array
+from training.export.interface import Attended, Caches, Encoded, Fed, StepValues, Tensors, array
 from training.export.recurrence import emit_ssru_step, emit_step
 from training.export.transformer import emit_cross_attention, emit_feed_forward
 from training.layers import HybridBlock, Recurrence, Ssru
@@ -19,6 +19,8 @@ __all__ = ["HybridDecoderGraph"]
 
 class HybridDecoderGraph:
     """Layers of recurrence, attention and feed-forward."""
+
+    caches: Caches = ()
 
     def __init__(self, decoder: HybridDecoder, arithmetic: Arithmetic) -> None:
         self._decoder = decoder
@@ -50,12 +52,12 @@ class HybridDecoderGraph:
         return g.ops("Split", g.op("Tanh", bridge), g.ints(*sizes), outputs=len(sizes), axis=-1)
 
     def emit_step(
-        self, g: GraphBuilder, tokens_R: str, states: list[str], source: Attended
+        self, g: GraphBuilder, fed: Fed, states: list[str], source: Attended
     ) -> StepValues:
         """One token for every row."""
         decoder, arithmetic = self._decoder, self._arithmetic
         table = array(decoder.embedding.weight)
-        x_RD = arithmetic.lookup(g, tokens_R, table, decoder.scale)
+        x_RD = arithmetic.lookup(g, fed.tokens_R, table, decoder.scale)
         left = iter(range(0, len(states), decoder.parts_per_state))
         after: list[str] = []
         weights_RS = ""

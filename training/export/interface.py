@@ -14,10 +14,22 @@ from numpy.typing import NDArray
 from service.bundle import GraphSpec, TensorSpec
 from training.export.builder import GraphBuilder
 
-__all__ = ["Attended", "Encoded", "InterfaceGraph", "StepValues", "Tensors", "array"]
+__all__ = [
+    "Attended",
+    "Caches",
+    "Encoded",
+    "Fed",
+    "InterfaceGraph",
+    "StepValues",
+    "Tensors",
+    "array",
+]
 
 Tensors = tuple[tuple[str, int], ...]
 """Names and widths of memories [B, S, width] or states [R, width]."""
+
+Caches = tuple[tuple[str, int, int], ...]
+"""Names, heads and widths of a head of states that grow, [R, heads, T, width]."""
 
 
 class InterfaceGraph:
@@ -58,6 +70,16 @@ class Encoded:
 
 
 @dataclass(frozen=True)
+class Fed:
+    """What the rows of a step are fed: a token each, after so many others (empty if no decoder
+    asks).
+    """
+
+    tokens_R: str
+    ages_R: str
+
+
+@dataclass(frozen=True)
 class Attended:
     """Where the rows of a step find their sentences."""
 
@@ -72,7 +94,7 @@ class StepValues:
     """What a decoder's step leaves in its graph; without attention ``weights_RS`` is empty."""
 
     readout_RE: str
-    states: list[str]
+    states: list[str]  # those of fixed size, then the caches
     weights_RS: str
 
 

@@ -12,7 +12,7 @@ from training.export.arithmetic import Arithmetic
 from training.export.builder import GraphBuilder
 from training.export.cells import DeepCells
 from training.export.common import linear, positions, products, real_positions, rows_of_slots
-from training.export.interface import Attended, Encoded, StepValues, Tensors, array
+from training.export.interface import Attended, Caches, Encoded, Fed, StepValues, Tensors, array
 from training.export.recurrence import emit_bidirectional, emit_step
 from training.layers import AdditiveAttention, Attention, Conditional, GeneralAttention
 from training.models import Decoder, Encoder
@@ -46,6 +46,8 @@ class RecurrentEncoderGraph:
 
 class RecurrentDecoderGraph:
     """Layers of which the lowest attends, or a context that never changes."""
+
+    caches: Caches = ()
 
     def __init__(self, decoder: Decoder, memory_width: int, arithmetic: Arithmetic) -> None:
         self._decoder = decoder
@@ -87,11 +89,11 @@ class RecurrentDecoderGraph:
         return values + [encoded.summary_BM] * (len(self.states) - len(values))
 
     def emit_step(
-        self, g: GraphBuilder, tokens_R: str, states: list[str], source: Attended
+        self, g: GraphBuilder, fed: Fed, states: list[str], source: Attended
     ) -> StepValues:
         """One token for every row."""
         decoder = self._decoder
-        x_RD = self._arithmetic.lookup(g, tokens_R, array(decoder.embedding.weight))
+        x_RD = self._arithmetic.lookup(g, fed.tokens_R, array(decoder.embedding.weight))
         n = decoder.states_per_layer
         after, context_RM, weights_RS = self._lowest(g, x_RD, states, source)
         h_RH = after[0]

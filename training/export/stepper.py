@@ -67,10 +67,8 @@ class TorchStepper:
             encoded = self._model.encode(ids_1S, torch.tensor([len(source)]))
             self._sources.append(encoded)
             fresh = self._model.initial_state(encoded).flat
-            self._states = [
-                torch.cat(parts)
-                for parts in zip(self._states or [part[:0] for part in fresh], fresh, strict=True)
-            ]
+            held = self._states or [part[:0] for part in fresh]
+            self._states = [_beside(*parts) for parts in zip(held, fresh, strict=True)]
 
     @torch.inference_mode()
     def step(self, work: StepInput) -> StepOutput:
@@ -172,3 +170,16 @@ def _by_id(output: StepOutput) -> NDArray[np.float64]:
     probs_RV = np.empty(output.log_probs_RK.shape)
     np.put_along_axis(probs_RV, output.ids_RK, np.exp(output.log_probs_RK.astype(float)), -1)
     return probs_RV
+
+
+def _beside(held: Tensor, fresh: Tensor) -> Tensor:
+    """Rows under rows. Those [R, P, D] know of P tokens, and are filled up to the same number."""
+    if held.dim() < 3:
+        return torch.cat([held, fresh])
+    longest = max(held.shape[1], fresh.shape[1])
+    return torch.cat(
+        [
+            torch.nn.functional.pad(part, (0, 0, 0, longest - part.shape[1]))
+            for part in (held, fresh)
+        ]
+    )

@@ -17,7 +17,13 @@ from training.export.interface import Attended, Encoded, array
 from training.layers import EncoderBlock, FeedForward, MultiHeadAttention
 from training.models import TransformerEncoder
 
-__all__ = ["TransformerEncoderGraph", "emit_cross_attention", "emit_feed_forward"]
+__all__ = [
+    "TransformerEncoderGraph",
+    "emit_cross_attention",
+    "emit_feed_forward",
+    "emit_projections",
+    "emit_sinusoids",
+]
 
 
 class TransformerEncoderGraph:
@@ -32,7 +38,8 @@ class TransformerEncoderGraph:
         encoder = self._encoder
         table = array(encoder.embedding.weight)
         words_BSD = self._arithmetic.lookup(g, source_BS, table, encoder.scale)
-        x_BSD = g.op("Add", words_BSD, _sinusoids(g, source_BS, table.shape[1]))
+        at_S = positions(g, source_BS, [])
+        x_BSD = g.op("Add", words_BSD, emit_sinusoids(g, at_S, table.shape[1]))
         real_B1S = real_positions(g, source_BS, lengths_B)
         zero, never = (g.constant(np.array(v, np.float32), "mask") for v in (0, -np.inf))
         mask_B11S = g.op("Unsqueeze", g.op("Where", real_B1S, zero, never), g.ints(1))
@@ -74,10 +81,7 @@ class TransformerEncoderGraph:
     ) -> str:
         """All positions ask, of all positions: one product gives queries, keys and values."""
         width = attention.query.out_features
-        parts = (attention.query, attention.key, attention.value)
-        weight = np.concatenate([array(part.weight) for part in parts])
-        bias = np.concatenate([array(part.bias) for part in parts])
-        together = self._arithmetic.linear(g, x_BSD, weight, bias, f"{name}.query")
+        together = emit_projections(g, self._arithmetic, attention, name, x_BSD)
         split = g.ops("Split", together, g.ints(width, width, width), outputs=3, axis=-1)
         heads = g.ints(0, 0, attention.heads, width // attention.heads)
         query_BHSX, keys_BHSX, values_BHSX = (
@@ -92,6 +96,16 @@ class TransformerEncoderGraph:
         found_BSHX = g.op("Transpose", found_BHSX, perm=[0, 2, 1, 3])
         found_BSD = g.op("Reshape", found_BSHX, g.ints(0, 0, width))
         return linear(g, self._arithmetic, found_BSD, attention.out, f"{name}.out")
+
+
+def emit_projections(
+    g: GraphBuilder, arithmetic: Arithmetic, attention: MultiHeadAttention, name: str, x: str
+) -> str:
+    """Queries, keys and values of the same positions side by side, as one product."""
+    parts = (attention.query, attention.key, attention.value)
+    weight = np.concatenate([array(part.weight) for part in parts])
+    bias = np.concatenate([array(part.bias) for part in parts])
+    return arithmetic.linear(g, x, weight, bias, f"{name}.query")
 
 
 def emit_feed_forward(
@@ -116,24 +130,26 @@ def emit_cross_attention(
     ``source.memories`` is keys and values. A head's query is the whole query with the other heads'
     places set to 0, so that keys and values are read as they lie in memory and all heads of all
     slots are the rows of one product for each sentence. The zeros cost next to nothing, splitting
-    the keys at every step costs more than all the rest. There are never fewer rows than heads: a
-    single row would be multiplied by another kernel, which sums in another order.
+    the keys at every step costs more than all the rest. There are never fewer than two rows, an
+    only head asks twice: a single row is multiplied by another kernel, which sums in another order.
     """
-    width, heads = attention.query.out_features, attention.heads
-    own_HD = g.constant(np.kron(np.eye(heads), np.ones(width // heads)).astype(np.float32), "heads")
+    width, heads = attention.query.out_features, max(attention.heads, 2)
+    own = np.kron(np.eye(attention.heads), np.ones(width // attention.heads)).astype(np.float32)
+    own_HD = g.constant(np.resize(own, (heads, width)), "heads")
+    share_HD = g.constant(np.resize(own, (heads, width)) * (attention.heads / heads), "heads")
     query_RD = linear(g, arithmetic, x_RD, attention.query, f"{name}.query")
     query_BGD = g.op("Gather", query_RD, source.slots_BG)
     query_BGHD = g.op("Mul", g.op("Unsqueeze", query_BGD, g.ints(2)), own_HD)
     query_BYD = g.op("Reshape", query_BGHD, g.ints(0, -1, width))  # Y = G x H
     keys_BSD, values_BSD = source.memories
-    scale = 1 / math.sqrt(width // heads)
+    scale = 1 / math.sqrt(width // attention.heads)
     scores_BYS = g.op("FusedMatMul", query_BYD, keys_BSD, domain=CONTRIB, transB=1, alpha=scale)
     never = g.constant(np.array(-np.inf, np.float32), "never")
     real_B1S = real_positions(g, keys_BSD, source.lengths_B)
     weights_BYS = g.op("Softmax", g.op("Where", real_B1S, scores_BYS, never), axis=-1)
     found_BYD = g.op("MatMul", weights_BYS, values_BSD)
     found_BGHD = g.op("Reshape", found_BYD, g.ints(0, -1, heads, width))
-    found_BGD = g.op("ReduceSum", g.op("Mul", found_BGHD, own_HD), g.ints(2), keepdims=0)
+    found_BGD = g.op("ReduceSum", g.op("Mul", found_BGHD, share_HD), g.ints(2), keepdims=0)
     found_RD = rows_of_slots(g, found_BGD, source.slot_of_R)
     weights_BGHS = g.op("Reshape", weights_BYS, _split_heads(g, weights_BYS, heads))
     weights_BGS = g.op("ReduceMean", weights_BGHS, g.ints(2), keepdims=0)
@@ -147,10 +163,10 @@ def _split_heads(g: GraphBuilder, value_BYS: str, heads: int) -> str:
     return g.op("Concat", g.ints(0, -1, heads), last, axis=0)
 
 
-def _sinusoids(g: GraphBuilder, source_BS: str, width: int) -> str:
-    """``layers.sinusoids`` for as many positions as there are, [S, D]."""
+def emit_sinusoids(g: GraphBuilder, at_S: str, width: int) -> str:
+    """``layers.sinusoids`` of positions, [S, D]."""
     rates = np.exp(np.arange(0, width, 2) * (-math.log(10_000.0) / width)).astype(np.float32)
-    at_S1 = g.op("Cast", positions(g, source_BS, [1]), to=1)
+    at_S1 = g.op("Unsqueeze", g.op("Cast", at_S, to=1), g.ints(1))
     angles_SX1 = g.op("Unsqueeze", g.op("Mul", at_S1, g.constant(rates, "rates")), g.ints(2))
     pairs = g.op("Concat", g.op("Sin", angles_SX1), g.op("Cos", angles_SX1), axis=-1)
     return g.op("Reshape", pairs, g.ints(0, -1))

@@ -10,10 +10,19 @@ from training.layers.attention import (
 from training.layers.bidirectional import BiRecurrent
 from training.layers.conditional import Conditional
 from training.layers.dropout import SharedDropout, drop_words
-from training.layers.hybrid import HybridBlock, HybridCell, Recurrence, Remembered
+from training.layers.hybrid import HybridBlock, HybridCell, Recurrence
 from training.layers.recurrent import Recurrent, State
 from training.layers.ssru import Ssru
-from training.layers.transformer import EncoderBlock, FeedForward, MultiHeadAttention, sinusoids
+from training.layers.transformer import (
+    DecoderBlock,
+    EncoderBlock,
+    FeedForward,
+    MultiHeadAttention,
+    Past,
+    Remembered,
+    positions_from,
+    sinusoids,
+)
 from training.layers.transition import DeepRecurrent, RecurrentLayer, make_recurrent
 
 __all__ = [
@@ -21,6 +30,7 @@ __all__ = [
     "Attention",
     "BiRecurrent",
     "Conditional",
+    "DecoderBlock",
     "DeepRecurrent",
     "DotAttention",
     "EncoderBlock",
@@ -29,6 +39,7 @@ __all__ = [
     "HybridBlock",
     "HybridCell",
     "MultiHeadAttention",
+    "Past",
     "Recurrence",
     "Recurrent",
     "RecurrentLayer",
@@ -39,5 +50,6 @@ __all__ = [
     "drop_words",
     "make_attention",
     "make_recurrent",
+    "positions_from",
     "sinusoids",
 ]

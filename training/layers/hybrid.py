@@ -10,26 +10,18 @@ Shapes: B rows, T time steps, S source positions, D width.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from torch import Tensor, nn
 
 from training.layers.dropout import SharedDropout
 from training.layers.recurrent import Recurrent, State
 from training.layers.ssru import Ssru
-from training.layers.transformer import FeedForward, MultiHeadAttention
+from training.layers.transformer import FeedForward, MultiHeadAttention, Remembered
 
-__all__ = ["HybridBlock", "HybridCell", "Recurrence", "Remembered"]
+__all__ = ["HybridBlock", "HybridCell", "Recurrence"]
 
 HybridCell = Literal["lstm", "gru", "ssru"]
-
-
-class Remembered(NamedTuple):
-    """What attention reads of the source: keys and values [B, S, D], True at real positions."""
-
-    keys_BSD: Tensor
-    values_BSD: Tensor
-    mask_BS: Tensor
 
 
 class Recurrence(nn.Module):

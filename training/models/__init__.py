@@ -7,6 +7,7 @@ from training.models.encoder import Encoded, Encoder
 from training.models.ensemble import Ensemble
 from training.models.hybrid_decoder import HybridDecoder
 from training.models.seq2seq import Seq2Seq, make_model
+from training.models.transformer_decoder import TransformerDecoder
 from training.models.transformer_encoder import TransformerEncoder
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Ensemble",
     "HybridDecoder",
     "Seq2Seq",
+    "TransformerDecoder",
     "TransformerEncoder",
     "make_model",
 ]

@@ -34,7 +34,7 @@ __all__ = ["Decoder", "DecoderState"]
 
 
 class DecoderState(NamedTuple):
-    """The recurrent state of each layer, bottom first."""
+    """What each layer carries from step to step, bottom first."""
 
     layers: tuple[State, ...]
 

@@ -12,6 +12,7 @@ from training.config import ModelConfig
 from training.models.decoder import Decoder, DecoderState
 from training.models.encoder import Encoded, Encoder
 from training.models.hybrid_decoder import HybridDecoder
+from training.models.transformer_decoder import TransformerDecoder
 from training.models.transformer_encoder import TransformerEncoder
 
 __all__ = ["Seq2Seq", "make_model"]
@@ -21,9 +22,10 @@ _ENCODERS: dict[str, type[Encoder | TransformerEncoder]] = {
     "recurrent": Encoder,
     "transformer": TransformerEncoder,
 }
-_DECODERS: dict[str, type[Decoder | HybridDecoder]] = {
+_DECODERS: dict[str, type[Decoder | HybridDecoder | TransformerDecoder]] = {
     "recurrent": Decoder,
     "hybrid": HybridDecoder,
+    "transformer": TransformerDecoder,
 }
 
 
@@ -83,6 +85,6 @@ def make_model(config: ModelConfig, vocabulary_size: int, seed: int) -> Seq2Seq:
 def _embedding(vocabulary_size: int, config: ModelConfig) -> nn.Embedding:
     embedding = nn.Embedding(vocabulary_size, config.embedding)
     # Where embeddings are multiplied by the root of their width, they are made smaller by it.
-    scaled = config.encoder == "transformer" or config.decoder == "hybrid"
+    scaled = config.encoder == "transformer" or config.decoder != "recurrent"
     nn.init.normal_(embedding.weight, std=config.embedding**-0.5 if scaled else 0.1)
     return embedding
