@@ -11,6 +11,7 @@ be pushed, at least D are untouched, and no token beyond them can come before th
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import permutations
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +23,7 @@ from service.decoding.stepper import Floats, Ints
 _Place = tuple[int, int]  # a phrase, and how far into it one is
 _NOWHERE: frozenset[_Place] = frozenset()
 _NOBODY: frozenset[int] = frozenset()
+_MOST_ORDERED = 4  # phrases that are tried in every order; more are counted one after the other
 
 
 class Candidates(NamedTuple):
@@ -70,11 +72,15 @@ class Guard:
         for number, phrase in enumerate(self._phrases):
             for token, places in phrase.onward.get(0, {}).items():
                 self._begins.setdefault(token, []).extend((number, place) for place in places)
-        self._required = tuple(dict.fromkeys(request.required_phrases))
+        self._required = _outermost(dict.fromkeys(request.required_phrases))
+        sources = dict(zip(request.required_phrases, request.required_sources, strict=False))
+        self._sources = tuple(sources.get(phrase, ()) for phrase in self._required)
+        self.looking = any(self._sources)
         self._words = tuple(dict.fromkeys(t for phrase in self._required for t in phrase))
         self._max_length = request.max_length
         self._next: dict[tuple[Tokens, int], Tokens] = {}
         self._rest: dict[Tokens, int] = {}
+        self._leasts: dict[Tokens, int] = {}
         self.terms_length = sum(map(len, self._required))
         self._never = frozenset(t for phrase in self._phrases for t in phrase.closing.get(0, ()))
 
@@ -109,9 +115,19 @@ class Guard:
         """How much is said in all: whole phrases, and the most of one that has been begun."""
         return self.terms_length - self._missing(terms)
 
+    def begun(self, before: Tokens, after: Tokens) -> list[tuple[int, ...]]:
+        """Where the phrases that a token has just begun stand in the source, if that is known."""
+        return [
+            positions
+            for phrase, positions, was, now in zip(
+                self._required, self._sources, before, after, strict=True
+            )
+            if positions and now == 1 and was != len(phrase)
+        ]
+
     def in_time(self, line: Line, terms: Tokens) -> bool:
         """Whether, once a line has come to `terms`, the rest fits into the maximum length."""
-        return len(line.tokens) + 1 + self._missing(terms) <= self._max_length
+        return len(line.tokens) + 1 + self._least(terms) <= self._max_length
 
     def probes(self, line: Line) -> Tokens:
         """The tokens that the model must be asked for, whatever their rank."""
@@ -130,6 +146,21 @@ class Guard:
             missing -= max((there for _, there in open_terms), default=0)
             self._rest[terms] = missing
         return missing
+
+    def _least(self, terms: Tokens) -> int:
+        """The fewest tokens that say the rest: phrases may overlap."""
+        least = self._leasts.get(terms)
+        if least is None:
+            open_terms = [
+                (phrase, there)
+                for phrase, there in zip(self._required, terms, strict=True)
+                if there < len(phrase)
+            ]
+            least = self._missing(terms)
+            if 1 < len(open_terms) <= _MOST_ORDERED:
+                least = min(map(_tokens_in_order, permutations(open_terms)))
+            self._leasts[terms] = least
+        return least
 
     def _line(self, tokens: Tokens, inside: frozenset[_Place], terms: Tokens) -> Line:
         if len(tokens) < len(self._prefix):
@@ -238,6 +269,32 @@ class Guards:
                 for column, token in enumerate(ids[row]):
                     if token in line.banned:
                         gains_RK[row, column] = -np.inf
+
+
+def _outermost(phrases: Iterable[Tokens]) -> tuple[Tokens, ...]:
+    """Those that are in no other: who says the longer one has said the shorter."""
+    phrases = list(phrases)
+    return tuple(
+        phrase
+        for phrase in phrases
+        if not any(phrase != other and _is_in(phrase, other) for other in phrases)
+    )
+
+
+def _is_in(part: Tokens, whole: Tokens) -> bool:
+    return any(whole[i : i + len(part)] == part for i in range(len(whole) - len(part) + 1))
+
+
+def _tokens_in_order(open_terms: Sequence[tuple[Tokens, int]]) -> int:
+    """The tokens that it takes to say phrases in this order, of which the first has been begun."""
+    (before, there), *others = open_terms
+    tokens = len(before) - there
+    for phrase, _ in others:
+        tokens += len(phrase) - next(
+            n for n in range(len(phrase) - 1, -1, -1) if before[len(before) - n :] == phrase[:n]
+        )
+        before = phrase
+    return tokens
 
 
 def _reached(phrase: Tokens, there: int, token: int) -> int:

@@ -62,6 +62,7 @@ class DecodeOptions:
     forbidden_phrases: tuple[Phrase, ...] = ()
     target_prefix: Tokens = ()
     required_phrases: tuple[Tokens, ...] = ()
+    required_sources: tuple[tuple[int, ...], ...] = ()
     alternatives: bool = False
     sampling: SamplingOptions | None = None
     whole_vocabulary: bool = False
@@ -88,11 +89,13 @@ class DecodeOptions:
         # Phrases take places of their own in the beam, so it is as wide as the papers have it.
         least = max(self.n_best, REQUIRING_BEAM if self.required_phrases else 1)
         recommended = 1 if drawn else min(max(defaults.beam, least), MAX_BEAM)
+        # What a phrase costs must not be made up for by saying more around it.
+        normalisation = "none" if self.required_phrases else defaults.length_normalisation
         return DecodeRequest(
             source=tuple(source),
             beam=_or(self.beam, recommended),
             n_best=self.n_best,
-            length_normalisation=_or(self.length_normalisation, defaults.length_normalisation),
+            length_normalisation=_or(self.length_normalisation, normalisation),
             length_penalty=_or(self.length_penalty, defaults.length_penalty),
             coverage_penalty=_or(self.coverage_penalty, defaults.coverage_penalty),
             min_length=self.min_length,
@@ -106,6 +109,7 @@ class DecodeOptions:
             forbidden_phrases=self.forbidden_phrases,
             target_prefix=self.target_prefix,
             required_phrases=self.required_phrases,
+            required_sources=self.required_sources,
             alternatives=self.alternatives,
             sampling=None if self.sampling is None else self.sampling.resolve(),
             whole_vocabulary=self.whole_vocabulary,

@@ -55,6 +55,8 @@ class DecodeRequest:
     phrase of `forbidden_phrases` is spelt.
 
     Every hypothesis says each of `required_phrases` somewhere, which takes a beam of 2 or more.
+    `required_sources`, if given, tells of each which positions of the source it translates: the
+    more of the model's attention is on them where a phrase begins, the better its place.
 
     With `sampling` there are `n_best` independent draws in place of a beam. With `alternatives`
     there are the `n_best` most probable next tokens after the prefix, each with its most probable
@@ -84,6 +86,7 @@ class DecodeRequest:
     forbidden_phrases: tuple[Phrase, ...] = ()
     target_prefix: Tokens = ()
     required_phrases: tuple[Tokens, ...] = ()
+    required_sources: tuple[tuple[int, ...], ...] = ()
     alternatives: bool = False
     sampling: Sampling | None = None
     whole_vocabulary: bool = False
@@ -117,6 +120,11 @@ class DecodeRequest:
     def probing(self) -> bool:
         """Whether the model is asked for given tokens."""
         return bool(self.target_prefix or self.required_phrases)
+
+    @property
+    def adjusted(self) -> bool:
+        """Whether the search ranks by other numbers than the model's own."""
+        return self.repetition_penalty != 1.0 or any(self.required_sources)
 
     def __post_init__(self) -> None:
         if not self.source:
@@ -159,6 +167,15 @@ class DecodeRequest:
             )
 
     def _check_required(self) -> None:
+        field = "required_sources"
+        if self.required_sources and len(self.required_sources) != len(self.required_phrases):
+            raise InvalidArgument(
+                field,
+                f"must be as many as required_phrases ({len(self.required_phrases)}), "
+                f"got {len(self.required_sources)}",
+            )
+        for position in (each for positions in self.required_sources for each in positions):
+            check_range(field, position, 0, len(self.source) - 1, "the last of the source")
         if not self.required_phrases:
             return
         field = "required_phrases"

@@ -146,8 +146,8 @@ class Trail:
         log_probs = log_probs[-2::-1]
         return Hypothesis(
             tokens=tuple(reversed(tokens[stopped:-1])),
-            # A penalty for repetition is in the total that ranks; what the model said is told.
-            log_prob=ended.log_prob if request.repetition_penalty == 1.0 else fsum(log_probs),
+            # Penalties are in the total that ranks; what the model said is told.
+            log_prob=fsum(log_probs) if request.adjusted else ended.log_prob,
             score=ended.score,
             token_log_probs=tuple(log_probs),
             alignment=tuple(reversed(attended[stopped:])),

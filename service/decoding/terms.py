@@ -1,23 +1,28 @@
 """Phrases that must be said: lexically constrained beam search with dynamic beam allocation.
 
-After Post & Vilar 2018 (https://arxiv.org/abs/1804.06609) and Hu et al. 2019, with two differences.
+After Post & Vilar 2018 (https://arxiv.org/abs/1804.06609) and Hu et al. 2019, but for three things.
 Candidates are the best of the whole vocabulary for every stage of the way, for the model is asked
-for all words of the phrases at every step; and no hypothesis is ever let into a place from which it
-could not say the rest in time, so that what ends has said everything.
+for all words of the phrases at every step; no hypothesis is ever let into a place from which it
+could not say the rest in time, so that what ends has said everything; and a phrase is begun where
+the model looks at what it translates (Hasler et al. 2018, https://arxiv.org/abs/1805.03750). Left
+to their probabilities alone, phrases that the model would not say are put off until the end.
 
 Legend: R rows, K candidates per row, P probes, N picked candidates.
 """
 
 from itertools import groupby
+from math import log
 from typing import NamedTuple
 
 import numpy as np
 
 from service.decoding.beam import Expansion, Front, Picks, Rules
 from service.decoding.guard import Guard, Guards, Line
+from service.decoding.request import Tokens
 from service.decoding.stepper import StepOutput
 
 _NO_WORD = -1  # a token that is in no phrase
+_LEAST_ATTENTION = 1e-3  # less of it says no more: a place is only bad, not forbidden
 
 # (total, row, token, log-probability): what may follow a row. Plain tuples, for there are many.
 _Candidate = tuple[float, int, int, float]
@@ -38,12 +43,17 @@ def fulfil(
     probed = probed_RP[rows].tolist()
     ids, log_probs = output.ids_RK[rows].tolist(), output.log_probs_RK[rows].tolist()
     totals, owners = front.totals_R.tolist(), front.searches_R.tolist()
+    attention_RS = None if output.attention_RS is None else output.attention_RS[rows]
     survivors: dict[int, list[_Candidate]] = {}
     finished: dict[int, list[_Candidate]] = {}
     for search, owned in groupby(range(len(owners)), key=owners.__getitem__):
         stages: _Stages = {}
         for row in owned:
-            place = _Place(guards.of_search(search), guards.line(row), row, totals[row])
+            guard = guards.of_search(search)
+            attention = None
+            if attention_RS is not None and guard.looking:
+                attention = attention_RS[row].tolist()
+            place = _Place(guard, guards.line(row), row, totals[row], attention)
             eos_id = rules.eos_id if rules.may_stop_C[search] else None
             known = dict(zip(place.guard.probes(place.line), probed[row], strict=False))
             _add_known(stages, place, known)
@@ -64,16 +74,22 @@ def fulfil(
 
 
 class _Place(NamedTuple):
-    """A row, what it minds and has said, and its total."""
+    """A row, what it minds and has said, its total, and what it looks at, if that matters."""
 
     guard: Guard
     line: Line
     row: int
     total: float
+    attention: list[float] | None
 
-    def candidate(self, token: int, log_prob: float) -> _Candidate:
-        """The row with one more token."""
+    def candidate(self, token: int, log_prob: float, terms: Tokens | None = None) -> _Candidate:
+        """The row with one more token; `terms` is how much it has said then, if that changes."""
         gain = log_prob * self.guard.penalty if token in self.line.pushed else log_prob
+        if self.attention is not None and terms is not None:
+            for positions in self.guard.begun(self.line.terms, terms):
+                # As probable as the word is, and as it is that the model looks there.
+                looked = sum(self.attention[position] for position in positions)
+                gain += log(min(max(looked, _LEAST_ATTENTION), 1.0))
         return self.total + gain, self.row, token, log_prob
 
 
@@ -84,7 +100,8 @@ def _add_known(stages: _Stages, place: _Place, known: dict[int, float]) -> None:
         terms = guard.said(line.terms, token)
         if token in line.banned or not (line.forced is not None or guard.in_time(line, terms)):
             continue
-        stages.setdefault(guard.stage(terms), []).append(place.candidate(token, log_prob))
+        said = terms if line.forced is None else None
+        stages.setdefault(guard.stage(terms), []).append(place.candidate(token, log_prob, said))
 
 
 def _add_others(

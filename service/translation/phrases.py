@@ -5,8 +5,9 @@ all of them, as one graph over the bytes of the phrase.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
+from itertools import accumulate
 
 from service.bundle import Manifest, Tokenizer
 from service.decoding import MAX_PHRASES, Phrase, Tokens
@@ -80,6 +81,28 @@ class Speller:
             raise InvalidArgument(field, "is nothing that the model could say")
         return ids
 
+    def places(
+        self, ids: Sequence[int], text: str, spans: Iterable[tuple[int, int]]
+    ) -> tuple[int, ...]:
+        """Which of `ids`, the tokens of `text`, have a part of these spans of its characters.
+
+        None when the tokens do not spell the text letter by letter.
+        """
+        spelt = [self._bytes(piece) for piece in self._tokenizer.pieces(ids)]
+        lead = int(self._spaced)  # the space before the first word
+        if b"".join(spelt)[lead:] != text.encode():
+            return ()
+        ends = list(accumulate(map(len, spelt)))
+        wanted = [
+            (lead + len(text[:start].encode()), lead + len(text[:end].encode()))
+            for start, end in spans
+        ]
+        return tuple(
+            number
+            for number, (end, piece) in enumerate(zip(ends, spelt, strict=True))
+            if any(start < end and end - len(piece) < stop for start, stop in wanted)
+        )
+
     def _graph(self, wanted: bytes) -> Phrase:
         return Phrase(tuple(tuple(self._edges(wanted, place)) for place in range(len(wanted))))
 
@@ -126,10 +149,16 @@ class Glossary:
             source = re.escape(_bounded(f"{field}.source", term.source.strip()))
             target = speller.required(f"{field}.target", term.target)
             self._terms.append((re.compile(edge[0] + source + edge[1]), target))
+        self._speller = speller
 
-    def required(self, sentence: str) -> tuple[Tokens, ...]:
-        """What the translation of a sentence must have."""
-        return tuple(target for source, target in self._terms if source.search(sentence))
+    def required(self, sentence: str, ids: Sequence[int]) -> dict[Tokens, tuple[int, ...]]:
+        """What the translation of a sentence must have, and which of its tokens ask for it."""
+        found: dict[Tokens, tuple[int, ...]] = {}
+        for source, target in self._terms:
+            if spans := [match.span() for match in source.finditer(sentence)]:
+                places = self._speller.places(ids, sentence, spans)
+                found[target] = found.get(target, ()) + places
+        return found
 
 
 def _bounded(field: str, text: str) -> str:

@@ -152,11 +152,15 @@ class Translator:
         _check_single(segments, options)
 
         def request(sentence: str) -> DecodeRequest | None:
-            required = tuple(dict.fromkeys((*plan.required, *plan.glossary.required(sentence))))
-            asked = plan.decoding
+            ids, asked = encoded[sentence], plan.decoding
+            required = dict.fromkeys(plan.required, ()) | plan.glossary.required(sentence, ids)
             if required:
-                asked = replace(asked, required_phrases=required)
-            return self._request(encoded[sentence], asked, deadline)
+                asked = replace(
+                    asked,
+                    required_phrases=tuple(required),
+                    required_sources=tuple(required.values()),
+                )
+            return self._request(ids, asked, deadline)
 
         requests = tuple(map(request, segments.sentences))
         return _Prepared(segments, requests)

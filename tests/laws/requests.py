@@ -52,6 +52,12 @@ def phrases(draw: st.DrawFn, words: st.SearchStrategy[int]) -> Phrase:
     return Phrase(tuple(tuple(sorted(set(each))) for each in edges))
 
 
+def _places(terms: int, positions: int) -> st.SearchStrategy[tuple[tuple[int, ...], ...]]:
+    """Which positions of the source each term translates, if anybody knows."""
+    some = st.sets(st.integers(0, positions - 1), max_size=2).map(sorted).map(tuple)
+    return st.just(()) | st.lists(some, min_size=terms, max_size=terms).map(tuple)
+
+
 @st.composite
 def wishful(
     draw: st.DrawFn,
@@ -93,6 +99,7 @@ def wishful(
         ]
         wishes |= {
             "required_phrases": tuple(map(tuple, terms)),
+            "required_sources": draw(_places(len(terms), len(request.source))),
             "no_repeat_ngram": 0,
             "forbidden_phrases": (),
         }

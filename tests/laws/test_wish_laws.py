@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from service.decoding import DecodeRequest, Engine, FinishReason, Phrase, Sampling, Tokens
@@ -111,6 +111,9 @@ def test_required_phrases_are_searched_for_as_with_lists(
         required=st.just(True),
     ),
 )
+# One phrase is said with the other, and so there is room for one more word.
+@example(0, DecodeRequest(source=(2,), beam=32, max_length=3, required_phrases=((0,), (0, 0))))
+@example(0, DecodeRequest(source=(2,), beam=32, max_length=4, required_phrases=((0, 1), (1, 0))))
 def test_a_beam_wide_enough_finds_the_best_of_all_that_says_what_is_required(
     seed: int, request_: DecodeRequest
 ) -> None:
@@ -121,6 +124,21 @@ def test_a_beam_wide_enough_finds_the_best_of_all_that_says_what_is_required(
     expected = every_hypothesis(script, attention, request_)[: request_.n_best]
     assert [score for score, _ in expected] == pytest.approx([h.score for h in result.hypotheses])
     assert [tokens for _, tokens in expected] == [h.tokens for h in result.hypotheses]
+
+
+def test_a_phrase_is_begun_where_the_model_looks_at_what_it_translates() -> None:
+    """Of "5 6 7", word by word, 6 shall be called 9, which the model would never say."""
+    log_probs = np.log(np.full(12, 0.001))
+
+    def script(source: Tokens, prefix: Tokens) -> np.ndarray:
+        likely = log_probs.copy()
+        likely[(*source, EOS)[min(len(prefix), len(source))]] = math.log(0.98)
+        return likely
+
+    request = DecodeRequest(source=(5, 6, 7, EOS), beam=6, max_length=8, required_phrases=((9,),))
+    looking = dataclasses.replace(request, required_sources=((1,),))
+
+    assert (5, 9, 7) == decode_one(ScriptedStepper(script), looking).best.tokens
 
 
 @given(SEEDS, TERMS)

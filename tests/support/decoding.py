@@ -2,7 +2,8 @@
 
 import functools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import permutations
 
 import numpy as np
 
@@ -137,7 +138,7 @@ def every_hypothesis(
     ) -> Iterator[tuple[float, Tokens]]:
         weights = [*seen, np.asarray(attention(request.source, prefix))]
         for token, _, gain in permitted(script, request, prefix):
-            so_far = [*log_probs, gain]
+            so_far = [*log_probs, gain + look(request, prefix, token, weights[-1])]
             if token == EOS:
                 yield score(request, so_far, weights), prefix
             elif len(prefix) + 1 == request.max_length:
@@ -205,16 +206,50 @@ def hopeful(
 
 
 def stage(request: DecodeRequest, said: Tokens) -> tuple[int, int]:
-    """How many tokens of the required phrases are said, and how many are missing."""
-    whole = missing = begun = 0
+    """How many tokens of the required phrases are said, and how few more would say the rest."""
+    whole = begun = 0
+    missing = []
     for phrase in set(request.required_phrases):
-        if any(said[i : i + len(phrase)] == phrase for i in range(len(said))):
+        if any(phrase != other and has(other, phrase) for other in request.required_phrases):
+            continue  # it is said with the other
+        if has(said, phrase):
             whole += len(phrase)
         else:
-            missing += len(phrase)
+            missing.append(phrase)
             ends = [n for n in range(len(phrase)) if said[len(said) - n :] == phrase[:n]]
             begun = max(begun, *ends, 0)
-    return whole + begun, missing - begun
+    least = min(len(together(said, order)) for order in permutations(missing))
+    return whole + begun, least - len(said)
+
+
+def has(text: Tokens, phrase: Tokens) -> bool:
+    """Whether a phrase stands in a text."""
+    return any(text[i : i + len(phrase)] == phrase for i in range(len(text) - len(phrase) + 1))
+
+
+def together(said: Tokens, phrases: Iterable[Tokens]) -> Tokens:
+    """What is said, and the phrases in this order, each begun with the end of what stands there."""
+    for phrase in phrases:
+        ends = [n for n in range(len(phrase) + 1) if said[len(said) - n :] == phrase[:n]]
+        said = (*said, *phrase[max(ends) :])
+    return said
+
+
+def look(request: DecodeRequest, said: Tokens, token: int, weights: np.ndarray) -> float:
+    """What it costs to begin a phrase here: less, the more is looked at what it translates."""
+    if len(said) < len(request.target_prefix):
+        return 0.0
+    cost, text = 0.0, (*said, token)
+    places = dict(zip(request.required_phrases, request.required_sources, strict=False))
+    for phrase, positions in places.items():
+        if any(phrase != other and has(other, phrase) for other in places):
+            continue
+        whole = has(said, phrase)
+        ends = [n for n in range(1, len(phrase) + 1) if text[len(text) - n :] == phrase[:n]]
+        if positions and not whole and ends and max(ends) == 1:
+            seen = sum(float(weights[position]) for position in positions)
+            cost += math.log(min(max(seen, 1e-3), 1.0))
+    return cost
 
 
 def plain_fulfilment(
@@ -228,7 +263,8 @@ def plain_fulfilment(
         over, dealt = [], []
         for total, tokens, gains, seen in live:
             weights = [*seen, np.asarray(attention(request.source, tokens))]
-            for token, _, gain in permitted(script, request, tokens):
+            for token, _, plain in permitted(script, request, tokens):
+                gain = plain + look(request, tokens, token, weights[-1])
                 said, missing = stage(request, tokens if token == EOS else (*tokens, token))
                 if missing <= (0 if token == EOS else request.max_length - length - 1):
                     each = (total + gain, tokens, token, [*gains, gain], weights)

@@ -133,6 +133,8 @@ def test_samples_and_alternatives_need_a_row_each_and_no_beam(options: DecodeOpt
         ({"sampling": Sampling(seed=1), "beam": 1}, "required_phrases", "need a beam"),
         ({"required_phrases": ((5,), ())}, "required_phrases", "at least one token"),
         ({"required_phrases": ((5,) * 65,)}, "required_phrases", "between 1 and 64"),
+        ({"required_sources": ((), ())}, "required_sources", "as many as required_phrases (1)"),
+        ({"required_sources": ((len(SOURCE),),)}, "required_sources", "the last of the source"),
         (
             {"target_prefix": (5,) * 4, "required_phrases": ((5,) * 7,)},
             "required_phrases",
@@ -150,6 +152,14 @@ def test_phrases_that_cannot_be_said_are_refused(
 
     assert field == caught.value.field
     assert message in caught.value.message
+
+
+def test_what_phrases_cost_is_not_spread_over_more_words_unless_asked_for() -> None:
+    options = DecodeOptions(required_phrases=((5,),))
+    averaging = dataclasses.replace(options, length_normalisation="average")
+
+    assert "none" == options.resolve(SOURCE, DEFAULTS, LIMITS).length_normalisation
+    assert "average" == averaging.resolve(SOURCE, DEFAULTS, LIMITS).length_normalisation
 
 
 def test_required_phrases_widen_the_recommended_beam_and_leave_room_for_an_end() -> None:

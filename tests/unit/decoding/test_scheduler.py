@@ -245,9 +245,9 @@ def test_a_guarded_request_gets_a_row_layout_of_its_own_but_the_same_step() -> N
 
 def test_words_of_required_phrases_are_asked_for_at_every_step() -> None:
     work = Table().plan(
-        request(beam=2, required_phrases=((5, 6), (6,))), request(beam=2, target_prefix=(7,))
+        request(beam=2, required_phrases=((5, 6), (8,))), request(beam=2, target_prefix=(7,))
     )
 
     assert work.probe_ids_RP is not None
-    assert {(7, 0), (5, 6)} == set(map(tuple, work.probe_ids_RP.tolist()))
+    assert {(7, 0, 0), (5, 6, 8)} == set(map(tuple, work.probe_ids_RP.tolist()))
     assert 2 + 1 + 3 == work.top_k  # the width, eos, and as many as may be words of the phrases

@@ -8,6 +8,7 @@ import pytest
 import sentencepiece
 
 from service.bundle import Tokenizer, TokenizerSpec, load_tokenizer
+from service.decoding import Tokens
 from service.errors import InvalidArgument
 from service.translation import Term
 from service.translation.phrases import Glossary, Speller
@@ -122,20 +123,40 @@ def test_terms_beyond_a_limit_are_named(terms: list[Term], field: str, message: 
 
 
 def test_terms_are_found_as_whole_words_in_the_case_they_have() -> None:
+    """And with each target, which letters of the source ask for it."""
     encode = frozen().tokenizer.encode
-    terms = [Term("Bahn", "rail"), Term("Bahn-Hof", "yard"), Term("C++", "c")]
+    rail, yard, c = (tuple(encode(each)) for each in ("rail", "yard", "c"))
+    terms = [Term("Bahn", "rail"), Term("Bahn-Hof", "yard"), Term("C", "c")]
     glossary = Glossary(terms, of_characters(), "de")
 
-    assert () == glossary.required("Bahnhof, bahn und Autobahn")
-    assert (tuple(encode("rail")),) == glossary.required("Die Bahn.")
-    assert (tuple(encode("rail")), tuple(encode("yard"))) == glossary.required("(Bahn-Hof)")
-    assert (tuple(encode("c")),) == glossary.required("in C++!")
+    def required(sentence: str) -> dict[Tokens, tuple[int, ...]]:
+        return glossary.required(sentence, encode(sentence))
+
+    assert {} == required("Bahnhof, bahn und Autobahn")
+    assert {rail: (4, 5, 6, 7)} == required("Die Bahn.")
+    assert {rail: (0, 1, 2, 3), yard: tuple(range(8))} == required("Bahn-Hof.")
+    assert {c: (3, 6)} == required("in C, C!")
 
 
 def test_terms_are_found_anywhere_where_words_have_no_spaces() -> None:
     glossary = Glossary([Term("北", "n")], of_characters(), "zh")
 
-    assert 1 == len(glossary.required("东北人"))
+    assert 1 == len(glossary.required("东北人", frozen().tokenizer.encode("东北人")))
+
+
+def test_the_places_of_a_term_are_all_pieces_that_have_a_part_of_it() -> None:
+    speller, text = of_pieces(), "é the cat sat"
+    ids = tokenizer().encode(text)
+    pieces = tokenizer().pieces(ids)
+
+    (letter, cat) = (speller.places(ids, text, [span]) for span in [(0, 1), (6, 9)])
+    assert ["<0xC3>", "<0xA9>"] == [pieces[place] for place in letter]
+    assert "cat" == "".join(pieces[place] for place in cat).strip("\u2581")
+    assert letter + cat == speller.places(ids, text, [(0, 1), (6, 9)])
+
+
+def test_the_places_of_a_text_that_was_changed_are_unknown() -> None:
+    assert () == of_pieces().places(tokenizer().encode("the cat"), "the Cat", [(4, 7)])
 
 
 def test_what_is_required_is_spelt_as_it_would_be_alone() -> None:

@@ -328,6 +328,7 @@ def test_a_term_is_required_where_its_sentence_has_it():
 
     assert (tuple(frozen().tokenizer.encode("home")),) == house.required_phrases
     assert (10, ()) == (house.beam, yard.required_phrases)
+    assert ((4, 5, 6, 7),) == house.required_sources
 
 
 def test_what_is_required_twice_is_required_once():
