@@ -43,10 +43,11 @@ class DataConfig:
     ``tsv``: one pair per line, columns numbered from 0. ``parallel``: two files of the same number
     of lines (``train`` and ``train_target``). A name that ends in ``.gz`` is gzip. The others are
     generated and read no file: ``dates``; ``copy`` and ``reversal`` of strings of ``min_symbols``
-    to ``max_symbols`` letters.
+    to ``max_symbols`` letters; ``words`` to be gone on with; strings of ``reber``'s grammar to be
+    told from others.
     """
 
-    kind: Literal["tsv", "parallel", "dates", "copy", "reversal"]
+    kind: Literal["tsv", "parallel", "dates", "copy", "reversal", "words", "reber"]
     train: str = ""
     dev: str = ""
     train_target: str = ""
@@ -140,11 +141,12 @@ class ModelConfig:
 
     A recurrent encoder is ``encoder_hidden`` wide in one direction, a recurrent decoder
     ``decoder_hidden``. Layers of a Transformer and of a hybrid decoder are as wide as the
-    ``embedding``.
+    ``embedding``. A ``next-symbol`` decoder is a recurrent one that also reads the source (encoder
+    ``shared``): nothing is looked back at.
     """
 
-    encoder: Literal["recurrent", "transformer"] = "recurrent"
-    decoder: Literal["recurrent", "hybrid", "transformer"] = "recurrent"
+    encoder: Literal["recurrent", "transformer", "shared"] = "recurrent"
+    decoder: Literal["recurrent", "hybrid", "transformer", "next-symbol"] = "recurrent"
     cell: Literal["rnn", "lstm", "gru"] = "lstm"  # of a recurrent encoder or decoder
     embedding: int = 256
     heads: int = 4
@@ -189,9 +191,16 @@ class ModelConfig:
         for name in ("dropout", "output_dropout", "word_dropout", "source_word_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 yield f"{name} must be in [0, 1), not {getattr(self, name)}"
-        if (self.encoder, self.decoder) != ("recurrent", "recurrent") and self.embedding % (
-            2 * max(self.heads, 1)
-        ):
+        if (self.encoder == "shared") != (self.decoder == "next-symbol"):
+            yield (
+                "encoder 'shared' and decoder 'next-symbol' are one network, "
+                f"not {self.encoder!r} and {self.decoder!r}"
+            )
+        wide_as_embedding = self.encoder == "transformer" or self.decoder in {
+            "hybrid",
+            "transformer",
+        }
+        if wide_as_embedding and self.embedding % (2 * max(self.heads, 1)):
             yield (
                 f"embedding must be a multiple of 2 x heads ({2 * self.heads}), "
                 f"not {self.embedding}"
@@ -201,7 +210,7 @@ class ModelConfig:
                 f"decoder 'transformer' needs embedding to be a multiple of 8 x heads "
                 f"({8 * self.heads}), not {self.embedding}"
             )
-        if self.decoder != "recurrent" and self.memory_width != self.embedding:
+        if self.decoder in {"hybrid", "transformer"} and self.memory_width != self.embedding:
             yield (
                 f"decoder {self.decoder!r} needs a memory as wide as embedding ({self.embedding}), "
                 f"not {self.memory_width}"
@@ -220,6 +229,8 @@ class ModelConfig:
         """Of what the encoder knows at one position."""
         if self.encoder == "transformer":
             return self.embedding
+        if self.encoder == "shared":
+            return 1  # of zeros
         return self.encoder_hidden * (2 if self.bidirectional else 1)
 
 

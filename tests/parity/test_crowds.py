@@ -63,6 +63,7 @@ MODELS = {
         decoder_transitions=3,
     ),
     "lstm general, normed": recurrent("lstm", "general", cell_norm=True),
+    "next symbol lstm": recurrent("lstm", "none", encoder="shared", decoder="next-symbol"),
     "hybrid lstm conditional": wide_hybrid("lstm", conditional=True),
     "hybrid ssru": wide_hybrid("ssru", conditional=False),
     "transformer": transformer(
@@ -193,5 +194,6 @@ def test_beside_greedy_and_beam_neighbours(
 def test_the_crowd_is_not_of_one_mind(alone: list[DecodeResult]) -> None:
     """A model that always says the same would prove nothing."""
     assert len({result.best.tokens for result in alone}) > len(alone) / 3
-    assert len({result.best.token_log_probs for result in alone}) == len(alone)
+    # Two sources are of one token, the eos, of which a next-symbol model reads nothing.
+    assert len({result.best.token_log_probs for result in alone}) >= len(alone) - 1
     assert SPECIAL.eos not in {token for result in alone for token in result.best.tokens}

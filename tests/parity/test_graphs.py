@@ -14,6 +14,7 @@ from tests.parity.exports import candidate, requests
 from tests.training.tiny import (
     DEEPER,
     HYBRIDS,
+    NEXT_SYMBOL,
     SPECIAL,
     TRANSFORMERS,
     VOCABULARY,
@@ -43,6 +44,7 @@ ARCHITECTURES = (
         for layers in (1, 2)
     }
 )
+ARCHITECTURES |= NEXT_SYMBOL
 ARCHITECTURES |= {
     "rnn general": architecture(cell="rnn", attention="general"),
     "rnn none one": architecture(cell="rnn", attention="none", bidirectional=False),

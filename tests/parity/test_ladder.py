@@ -101,6 +101,9 @@ def test_the_ladder_has_all_its_rungs() -> None:
 
     assert {"rnn", "lstm", "gru"} <= {model.cell for model in models}
     assert {"recurrent", "transformer"} <= {model.encoder for model in models}
-    assert {"recurrent", "transformer"} <= {model.decoder for model in models}
+    assert {"recurrent", "transformer", "next-symbol"} <= {model.decoder for model in models}
     assert {True, False} == {model.bidirectional for model in models}
     assert {"none", "dot", "general", "additive"} <= {model.attention for model in models}
+    for switch in ("conditional", "cell_norm", "residual"):
+        assert any(getattr(model, switch) for model in models), switch
+    assert max(model.encoder_transitions for model in models) > 1

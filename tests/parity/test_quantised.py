@@ -10,6 +10,7 @@ from tests.parity.exports import candidate, eight_bits, some_examples
 from tests.training.tiny import (
     DEEPER,
     HYBRIDS,
+    NEXT_SYMBOL,
     SPECIAL,
     TRANSFORMERS,
     VOCABULARY,
@@ -33,7 +34,8 @@ ATTENTIONS = ["none", "dot", "general", "additive"]
 
 ARCHITECTURES = (
     HYBRIDS
-    | DEEPER
+    | {name: DEEPER[name] for name in ("normed lstm", "conditional gru", "all of it")}
+    | NEXT_SYMBOL
     | TRANSFORMERS
     | {
         f"{cell} {attention}": architecture(cell=cell, attention=attention)

@@ -128,6 +128,18 @@ def test_everything_wrong_is_reported_together_by_dotted_path(tmp_path: Path) ->
             'attention = "dot"\nencoder_hidden = 10\ndecoder_hidden = 10',
             "model: attention 'dot' needs decoder_hidden equal to the memory's width 20, not 10",
         ),
+        ("model", "cell_norm = 1", "model.cell_norm: must be true or false, not 1"),
+        ("model", "decoder_transitions = 0", "model: decoder_transitions must be at least 1"),
+        (
+            "model",
+            'conditional = true\nattention = "none"',
+            "model: conditional: there is nothing to recur behind without attention",
+        ),
+        (
+            "model",
+            'decoder = "next-symbol"',
+            "model: encoder 'shared' and decoder 'next-symbol' are one network, not 'recurrent'",
+        ),
         ("batches", "target_tokens = 0", "batches: target_tokens and max_sentences"),
         ("optim", "rate = 0", "optim: rate must be above 0"),
         ("optim", "rate = nan", "optim: rate must be above 0"),

@@ -12,6 +12,7 @@ import torch
 from tests.training.tiny import (
     DEEPER,
     HYBRIDS,
+    NEXT_SYMBOL,
     SPECIAL,
     TRANSFORMERS,
     VOCABULARY,
@@ -38,6 +39,7 @@ ARCHITECTURES = (
     HYBRIDS
     | DEEPER
     | TRANSFORMERS
+    | NEXT_SYMBOL
     | {
         f"{cell} {attention} {'both ways' if bidirectional else 'one way'}": architecture(
             cell=cell, attention=attention, bidirectional=bidirectional

@@ -210,6 +210,17 @@ TRANSFORMERS: dict[str, ModelConfig] = {
 }
 
 
+# One network that reads and writes.
+NEXT_SYMBOL: dict[str, ModelConfig] = {
+    f"next symbol {name}": architecture(encoder="shared", decoder="next-symbol", **changes)
+    for name, changes in {
+        "rnn": {"cell": "rnn", "decoder_layers": 1},
+        "lstm": {"cell": "lstm"},
+        "gru normed": {"cell": "gru", "cell_norm": True, "decoder_transitions": 2},
+    }.items()
+}
+
+
 def lively_model(config: ModelConfig, *, vocabulary: int = VOCABULARY, seed: int = 0) -> Seq2Seq:
     """A model whose every weight and bias matters: fresh ones are near zero, or exactly zero."""
     model = make_model(config, vocabulary, seed)

@@ -14,7 +14,9 @@ from typing import BinaryIO, NamedTuple, cast
 
 from training.config import DataConfig
 from training.data.dates import date_pairs
+from training.data.reber import reber_pairs
 from training.data.strings import ANSWERS, string_pairs
+from training.data.words import word_pairs
 
 __all__ = ["Corpus", "CorpusError", "Drops", "Pair", "Reference", "group_references", "read_corpus"]
 
@@ -85,12 +87,17 @@ def read_corpus(config: DataConfig, data_dir: Path, seed: int) -> Corpus:
 
 def _made(config: DataConfig, seed: int) -> Iterator[list[tuple[str, str]]]:
     """Both parts of a corpus that needs no file."""
-    if config.kind == "dates":
-        yield from date_pairs(config.train_pairs, config.dev_pairs, seed)
-    else:
-        sizes = (config.train_pairs, config.dev_pairs)
-        answer = ANSWERS[config.kind]
-        yield from string_pairs(answer, sizes, seed, (config.min_symbols, config.max_symbols))
+    train, dev = config.train_pairs, config.dev_pairs
+    match config.kind:
+        case "dates":
+            yield from date_pairs(train, dev, seed)
+        case "words":
+            yield from word_pairs(train, dev, seed)
+        case "reber":
+            yield from reber_pairs(train, dev, seed)
+        case _:
+            lengths = (config.min_symbols, config.max_symbols)
+            yield from string_pairs(ANSWERS[config.kind], (train, dev), seed, lengths)
 
 
 def group_references(pairs: list[Pair]) -> list[Reference]:

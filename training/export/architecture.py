@@ -12,6 +12,13 @@ __all__ = ["described", "described_together"]
 
 def described(config: ModelConfig) -> dict[str, str | int | float | bool]:
     """The family, and each side in a few words."""
+    if config.decoder == "next-symbol":
+        return {
+            "family": "next-symbol model",
+            "cell": _cell(config),
+            "layers": f"{config.decoder_layers} x {config.decoder_hidden}"
+            + _deep(config.decoder_transitions),
+        }
     family = {
         ("recurrent", "recurrent"): "recurrent encoder-decoder",
         ("transformer", "hybrid"): "Transformer encoder, hybrid decoder",

@@ -30,6 +30,7 @@ from training.export.interface import (
     StepValues,
     Tensors,
 )
+from training.export.next_symbol import NextSymbolGraph, ReaderGraph
 from training.export.output import Head, emit_output, emit_shortlisted_output
 from training.export.recurrent import RecurrentDecoderGraph, RecurrentEncoderGraph
 from training.export.transformer import TransformerEncoderGraph
@@ -37,6 +38,8 @@ from training.export.transformer_decoder import TransformerDecoderGraph
 from training.models import (
     Ensemble,
     HybridDecoder,
+    NextSymbolDecoder,
+    Reader,
     Seq2Seq,
     TransformerDecoder,
     TransformerEncoder,
@@ -155,6 +158,8 @@ def _member(model: Seq2Seq, arithmetic: Arithmetic, prefix: str) -> _Member:
 def _encoder_graph(model: Seq2Seq, arithmetic: Arithmetic) -> EncoderGraph:
     if isinstance(model.encoder, TransformerEncoder):
         return TransformerEncoderGraph(model.encoder, arithmetic)
+    if isinstance(model.encoder, Reader):
+        return ReaderGraph(model.encoder.decoder, arithmetic)
     return RecurrentEncoderGraph(model.encoder, arithmetic)
 
 
@@ -163,6 +168,8 @@ def _decoder_graph(model: Seq2Seq, arithmetic: Arithmetic) -> DecoderGraph:
         return HybridDecoderGraph(model.decoder, arithmetic)
     if isinstance(model.decoder, TransformerDecoder):
         return TransformerDecoderGraph(model.decoder, arithmetic)
+    if isinstance(model.decoder, NextSymbolDecoder):
+        return NextSymbolGraph(model.decoder, arithmetic)
     return RecurrentDecoderGraph(model.decoder, model.config.memory_width, arithmetic)
 
 

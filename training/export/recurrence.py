@@ -9,13 +9,15 @@ Shapes: T time steps, B rows, D input features, H hidden units, X gates together
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from training.export.arithmetic import Arithmetic
 from training.export.builder import GraphBuilder
-from training.export.cells import cell_graph
+from training.export.cells import CellGraph, cell_graph
 from training.export.common import linear
 from training.layers import BiRecurrent, RecurrentLayer, Ssru
 
-__all__ = ["emit_bidirectional", "emit_ssru_step", "emit_step"]
+__all__ = ["emit_bidirectional", "emit_reading", "emit_ssru_step", "emit_step"]
 
 
 def emit_step(
@@ -63,7 +65,37 @@ def emit_bidirectional(
     directions = [cell_graph(layer.ahead, f"{name}.ahead", arithmetic)]
     if layer.back is not None:
         directions.append(cell_graph(layer.back, f"{name}.back", arithmetic))
-    hidden, per_state = layer.ahead.hidden, layer.ahead.states
+    outputs, last = _scan(graph, directions, _State(layer.ahead), x_TBD, real_TB1)
+    return _side_by_side(graph, outputs), _side_by_side(graph, [state[0] for state in last])
+
+
+def emit_reading(
+    graph: GraphBuilder,
+    arithmetic: Arithmetic,
+    layer: RecurrentLayer,
+    name: str,
+    x_TBD: str,
+    real_TB1: str,
+) -> tuple[str, list[str]]:
+    """A whole layer in one direction, from zeros: outputs [T, B, H] and the whole last state."""
+    cell = cell_graph(layer, name, arithmetic)
+    outputs, last = _scan(graph, [cell], _State(layer), x_TBD, real_TB1)
+    return outputs[0], last[0]
+
+
+class _State:
+    """How large the state of a direction is."""
+
+    def __init__(self, layer: RecurrentLayer) -> None:
+        self.hidden = layer.hidden
+        self.parts = layer.states
+
+
+def _scan(
+    graph: GraphBuilder, directions: Sequence[CellGraph], size: _State, x_TBD: str, real_TB1: str
+) -> tuple[list[str], list[list[str]]]:
+    """All steps of the first direction ahead, of the second backwards: outputs and last states."""
+    hidden, per_state, count = size.hidden, size.parts, len(directions)
     rows = graph.op("Shape", x_TBD, start=1, end=2)
     zeros_BH = graph.op("ConstantOfShape", graph.op("Concat", rows, graph.ints(hidden), axis=0))
 
@@ -83,7 +115,6 @@ def emit_bidirectional(
     for value in [tensor for state in kept for tensor in state] + [state[0] for state in kept]:
         body.output(body.fresh("out"), value, "float32", ["B", hidden])
 
-    count = len(directions)
     backwards = [0, 1][:count]
     results = graph.ops(
         "Scan",
@@ -91,13 +122,13 @@ def emit_bidirectional(
         *(cell.read(graph, x_TBD) for cell in directions),
         *[real_TB1] * count,
         outputs=per_state * count + count,
-        body=body.body(name),
+        body=body.body("steps"),
         num_scan_inputs=2 * count,
         scan_input_directions=backwards * 2,
         scan_output_directions=backwards,
     )
-    last = [results[i * per_state] for i in range(count)]
-    return _side_by_side(graph, results[per_state * count :]), _side_by_side(graph, last)
+    last = [results[i * per_state : (i + 1) * per_state] for i in range(count)]
+    return results[per_state * count :], last
 
 
 def _side_by_side(graph: GraphBuilder, values: list[str]) -> str:

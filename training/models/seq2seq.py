@@ -12,6 +12,7 @@ from training.config import ModelConfig
 from training.models.decoder import Decoder, DecoderState
 from training.models.encoder import Encoded, Encoder
 from training.models.hybrid_decoder import HybridDecoder
+from training.models.next_symbol import NextSymbolDecoder, Reader
 from training.models.transformer_decoder import TransformerDecoder
 from training.models.transformer_encoder import TransformerEncoder
 
@@ -31,7 +32,8 @@ _DECODERS: dict[str, type[Decoder | HybridDecoder | TransformerDecoder]] = {
 
 class Seq2Seq(nn.Module):
     """An encoder and a decoder, as the recipe has them: recurrent with attention (Bahdanau et al.
-    2015) or a fixed context vector (Sutskever et al. 2014), a Transformer's, or one of each.
+    2015) or a fixed context vector (Sutskever et al. 2014), a Transformer's, one of each, or one
+    network that is both.
 
     With ``tied_embeddings`` source, target and output share one matrix (Press & Wolf 2017,
     three-way tying).
@@ -46,8 +48,14 @@ class Seq2Seq(nn.Module):
         nn.init.zeros_(output.bias)
         if config.tied_embeddings:
             output.weight = target.weight
-        self.encoder = _ENCODERS[config.encoder](config, source)
-        self.decoder = _DECODERS[config.decoder](config, target, output)
+        self.decoder: Decoder | HybridDecoder | TransformerDecoder | NextSymbolDecoder
+        self.encoder: Encoder | TransformerEncoder | Reader
+        if config.decoder == "next-symbol":
+            self.decoder = NextSymbolDecoder(config, target, output)
+            self.encoder = Reader(self.decoder)
+        else:
+            self.encoder = _ENCODERS[config.encoder](config, source)
+            self.decoder = _DECODERS[config.decoder](config, target, output)
 
     def encode(self, source_BS: Tensor, lengths_B: Tensor) -> Encoded:
         """Read the source. What stands behind a row's length changes nothing."""
@@ -85,6 +93,6 @@ def make_model(config: ModelConfig, vocabulary_size: int, seed: int) -> Seq2Seq:
 def _embedding(vocabulary_size: int, config: ModelConfig) -> nn.Embedding:
     embedding = nn.Embedding(vocabulary_size, config.embedding)
     # Where embeddings are multiplied by the root of their width, they are made smaller by it.
-    scaled = config.encoder == "transformer" or config.decoder != "recurrent"
+    scaled = config.encoder == "transformer" or config.decoder in {"hybrid", "transformer"}
     nn.init.normal_(embedding.weight, std=config.embedding**-0.5 if scaled else 0.1)
     return embedding
