@@ -68,10 +68,11 @@ class Memories:
         """
         places_R = self.places_B[sources_R]
         rows = np.arange(len(sources_R))
-        starts = np.flatnonzero(np.diff(sources_R, prepend=-1))
         width, slot_R = 1, places_R
-        if len(starts) < len(rows):
-            counts = np.diff(starts, append=len(rows))
+        another_R = sources_R[1:] != sources_R[:-1]
+        if not another_R.all():
+            starts = np.concatenate(([0], np.flatnonzero(another_R) + 1))
+            counts = np.diff(np.concatenate((starts, [len(rows)])))
             width = int(counts.max())
             slot_R = places_R * width + rows - np.repeat(starts, counts)
         slots = np.zeros(len(self.lengths_M) * width, np.int64)

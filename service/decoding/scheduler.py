@@ -74,7 +74,9 @@ class Scheduler:
     def sequence(self, key: int, request: DecodeRequest, now: float) -> Sequence:
         """A request as it enters the engine. Keys must ascend."""
         positions = padded(len(request.source), self._multiple)
-        return Sequence(key=key, request=request, arrived=now, positions=positions)
+        return Sequence(
+            key=key, request=request, arrived=now, positions=positions, width=request.rows
+        )
 
     def enqueue(self, sequence: Sequence) -> None:
         """Put a sequence into the queue."""

@@ -36,25 +36,22 @@ class Ended:
 class Sequence:
     """The life of one request; times are seconds of the engine's clock.
 
-    `positions` are its padded source positions. `ended` holds its best finished hypotheses, best
-    first, never more than asked for; `hypotheses` is set when the search is over.
+    `positions` are its padded source positions, `width` the rows it may need at once. `ended` holds
+    its best finished hypotheses, best first, never more than asked for; `hypotheses` is set when
+    the search is over.
     """
 
     key: int
     request: DecodeRequest
     arrived: float
     positions: int
+    width: int
     seated: float = 0.0
     first_token: float = 0.0
     finished: float = 0.0
     steps: int = 0
     ended: list[Ended] = field(default_factory=list)
     hypotheses: tuple[Hypothesis, ...] = ()
-
-    @property
-    def width(self) -> int:
-        """The rows it may need at once."""
-        return self.request.rows
 
     @property
     def deadline(self) -> float | None:
