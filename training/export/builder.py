@@ -44,6 +44,8 @@ class GraphBuilder:
         self._outputs: list[onnx.ValueInfoProto] = []
         self._constants: dict[tuple[str, tuple[int, ...], bytes], str] = {}
         self._initializers: list[onnx.TensorProto] = []
+        self._made: set[str] = set()  # by a node of this graph, and not given out yet
+        self._given: dict[str, str] = {}  # value -> the name under which it is given out
 
     def subgraph(self) -> GraphBuilder:
         """An empty body, whose names differ from all names here."""
@@ -55,8 +57,14 @@ class GraphBuilder:
         return name
 
     def output(self, name: str, value: str, dtype: str, shape: Shape) -> None:
-        """Give ``value`` out under ``name``."""
-        self._nodes.append(helper.make_node("Identity", [value], [name]))
+        """Give ``value`` out under ``name``: it is called so from the start, for a copy takes time.
+
+        What is no node's own, or is given out already, has to be copied.
+        """
+        if value in self._made and value not in self._given:
+            self._given[value] = name
+        else:
+            self._nodes.append(helper.make_node("Identity", [value], [name]))
         self._outputs.append(helper.make_tensor_value_info(name, _TYPES[dtype], list(shape)))
 
     def constant(self, array: NDArray[Any], hint: str = "constant") -> str:
@@ -82,6 +90,7 @@ class GraphBuilder:
         """Add a node with several outputs."""
         names = [self.fresh(kind.lower()) for _ in range(outputs)]
         self._nodes.append(helper.make_node(kind, list(inputs), names, domain=domain, **attributes))
+        self._made.update(names)
         return names
 
     def fresh(self, hint: str) -> str:
@@ -90,7 +99,16 @@ class GraphBuilder:
 
     def body(self, name: str) -> onnx.GraphProto:
         """This graph by itself, as the attribute of a loop."""
-        return helper.make_graph(self._nodes, name, self._inputs, self._outputs, self._initializers)
+        nodes = [self._renamed(node) for node in self._nodes]
+        return helper.make_graph(nodes, name, self._inputs, self._outputs, self._initializers)
+
+    def _renamed(self, node: onnx.NodeProto) -> onnx.NodeProto:
+        """The node, calling what is given out by its name outside."""
+        renamed = onnx.NodeProto()
+        renamed.CopyFrom(node)
+        for names in (renamed.input, renamed.output):
+            names[:] = [self._given.get(name, name) for name in names]
+        return renamed
 
     def model(self, name: str) -> bytes:
         """The finished, checked model, serialised.

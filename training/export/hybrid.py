@@ -1,17 +1,23 @@
 """The hybrid decoder as a graph: ``models.hybrid_decoder`` again.
 
-Shapes: B sentences, S source positions, R rows, D width.
+Shapes: B sentences, S source positions, R rows, D width, X gates together, V vocabulary.
 """
 
 from __future__ import annotations
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
 from training.export.arithmetic import Arithmetic
 from training.export.builder import GraphBuilder
+from training.export.cells import cell_graph
 from training.export.common import layer_norm, linear
 from training.export.interface import Attended, Caches, Encoded, Fed, StepValues, Tensors, array
 from training.export.recurrence import emit_ssru_step, emit_step
 from training.export.transformer import emit_cross_attention, emit_feed_forward
-from training.layers import HybridBlock, Recurrence, Ssru
+from training.layers import HybridBlock, Recurrence, Recurrent, Ssru
 from training.models import HybridDecoder
 
 __all__ = ["HybridDecoderGraph"]
@@ -71,7 +77,10 @@ class HybridDecoderGraph:
                 first = next(left)
                 before = states[first : first + decoder.parts_per_state]
                 place = f"decoder.layers.{index}.recurrences.{order}.cell"
-                now = self._recur(g, recurrence, place, x_RD, before)
+                if not after and not isinstance(recurrence.cell, Ssru):
+                    now = self._begin(g, recurrence, place, fed.tokens_R, before)
+                else:
+                    now = self._recur(g, recurrence, place, x_RD, before)
                 x_RD = g.op("Add", x_RD, now[0])
                 after += now[-decoder.parts_per_state :]
             if len(block.recurrences) == 1:
@@ -93,6 +102,26 @@ class HybridDecoderGraph:
             g, self._arithmetic, block.attention, name, normed_RD, source
         )
         return g.op("Add", x_RD, found_RD), weights_RS
+
+    def _begin(
+        self, g: GraphBuilder, recurrence: Recurrence, place: str, tokens_R: str, before: list[str]
+    ) -> list[str]:
+        """The lowest recurrence reads the token and nothing else: what its gates make of every
+        token is a table.
+        """
+        part_RX = self._arithmetic.lookup(g, tokens_R, self._gates_of_tokens(recurrence))
+        assert isinstance(recurrence.cell, Recurrent)
+        return cell_graph(recurrence.cell, place, self._arithmetic).step(g, part_RX, before)
+
+    @torch.no_grad()
+    def _gates_of_tokens(self, recurrence: Recurrence) -> NDArray[np.float32]:
+        """[V, X]."""
+        assert isinstance(recurrence.cell, Recurrent)
+        embedding_VD = self._decoder.embedding.weight.float() * self._decoder.scale
+        weight, bias = (
+            recurrence.cell.rnn.get_parameter(f"{part}_ih_l0") for part in ("weight", "bias")
+        )
+        return array(nn.functional.linear(recurrence.norm(embedding_VD), weight, bias))
 
     def _recur(
         self, g: GraphBuilder, recurrence: Recurrence, place: str, x_RD: str, before: list[str]

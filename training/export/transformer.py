@@ -79,13 +79,17 @@ class TransformerEncoderGraph:
     def _attention(
         self, g: GraphBuilder, attention: MultiHeadAttention, name: str, x_BSD: str, mask_B11S: str
     ) -> str:
-        """All positions ask, of all positions: one product gives queries, keys and values."""
+        """All positions ask, of all positions."""
         width = attention.query.out_features
-        together = emit_projections(g, self._arithmetic, attention, name, x_BSD)
-        split = g.ops("Split", together, g.ints(width, width, width), outputs=3, axis=-1)
         heads = g.ints(0, 0, attention.heads, width // attention.heads)
         query_BHSX, keys_BHSX, values_BHSX = (
-            g.op("Transpose", g.op("Reshape", part, heads), perm=[0, 2, 1, 3]) for part in split
+            g.op("Transpose", g.op("Reshape", part_BSD, heads), perm=[0, 2, 1, 3])
+            # Three products of so many rows cost what one does, without splitting it.
+            for part_BSD in (
+                linear(g, self._arithmetic, x_BSD, attention.query, f"{name}.query"),
+                linear(g, self._arithmetic, x_BSD, attention.key, f"{name}.key"),
+                linear(g, self._arithmetic, x_BSD, attention.value, f"{name}.value"),
+            )
         )
         scale = 1 / math.sqrt(width // attention.heads)
         scores_BHSS = g.op(
