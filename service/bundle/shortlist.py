@@ -9,7 +9,7 @@ The file is little-endian uint32: a mark, the vocabulary's size V, the number A 
 always in it, their ids ascending, V + 1 offsets, and behind them the ids that source token v brings
 between offsets v and v + 1, ascending.
 
-Legend: V vocabulary, A tokens that are always in.
+Legend: V vocabulary, A tokens that are always in, J sources.
 """
 
 from __future__ import annotations
@@ -43,13 +43,18 @@ class Shortlist:
     def vocabulary_size(self) -> int:
         return len(self.offsets) - 1
 
-    def candidates(self, source: Sequence[int]) -> Ids:
-        """The tokens that rows of `source` (ids of this vocabulary) are scored over, ascending."""
-        chosen_V = np.zeros(self.vocabulary_size, np.bool_)
-        chosen_V[self.always_A] = True
-        for token in source:
-            chosen_V[self.ids[self.offsets[token] : self.offsets[token + 1]]] = True
-        return np.flatnonzero(chosen_V)
+    def candidates(self, sources: Sequence[Sequence[int]]) -> NDArray[np.bool_]:
+        """Which tokens rows of each of `sources` are scored over, [J, V]."""
+        chosen_JV = np.zeros((len(sources), self.vocabulary_size), np.bool_)
+        chosen_JV[:, self.always_A] = True
+        tokens = np.array([token for source in sources for token in source], np.int64)
+        starts = self.offsets[tokens]
+        counts = self.offsets[tokens + 1] - starts
+        within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        brought = self.ids[np.repeat(starts, counts) + within]
+        owners = np.repeat(np.arange(len(sources)), [len(source) for source in sources])
+        chosen_JV[np.repeat(owners, counts), brought] = True
+        return chosen_JV
 
 
 def dump_shortlist(shortlist: Shortlist) -> bytes:

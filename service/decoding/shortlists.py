@@ -4,8 +4,8 @@ One product scores every row over the union of what the sources held may say; ea
 its own candidates alone, in their own order. So a row's numbers do not depend on whose company
 it is in, though the union does.
 
-Legend: B sources held, R rows, X rows that are scored over the whole vocabulary, Y the other rows,
-W tokens of the union, C candidates of a row (padded), V vocabulary.
+Legend: B sources held, J short ones that join, R rows, X rows that are scored over the whole
+vocabulary, Y the other rows, W tokens of the union, C candidates of a row (padded), V vocabulary.
 """
 
 from collections.abc import Sequence
@@ -49,18 +49,23 @@ class Shortlists:
 
     def add(self, sources: Sequence[Tokens], unabridged: Sequence[bool]) -> None:
         """Take in sources; those `unabridged` may say anything."""
-        lists = [
-            np.empty(0, np.int64) if whole else self._shortlist.candidates(source)
-            for source, whole in zip(sources, unabridged, strict=True)
-        ]
-        counts = np.array([len(each) for each in lists])
-        self._widen(int(counts.max(initial=0)))
-        own = np.zeros((len(lists), self._own_BC.shape[1]), np.int64)
-        for row, ids in zip(own, lists, strict=True):
-            row[: len(ids)] = ids
-            self._wanted_V[ids] += 1
-        self._own_BC = np.concatenate([self._own_BC, own])
-        self._counts_B = np.append(self._counts_B, counts)
+        short = [s for s, whole in zip(sources, unabridged, strict=True) if not whole]
+        chosen_JV = self._shortlist.candidates(short)
+        rows, ids = np.nonzero(chosen_JV)
+        counts_J = np.bincount(rows, minlength=len(short))
+        self._widen(int(counts_J.max(initial=0)))
+        own_JC = np.zeros((len(short), self._own_BC.shape[1]), np.int64)
+        own_JC[rows, np.arange(len(ids)) - np.repeat(np.cumsum(counts_J) - counts_J, counts_J)] = (
+            ids
+        )
+        self._wanted_V += np.bincount(ids, minlength=len(self._wanted_V))
+
+        held, joined = len(self._counts_B), len(sources)
+        places = held + np.flatnonzero(~np.array(unabridged, np.bool_))
+        self._own_BC = np.pad(self._own_BC, ((0, joined), (0, 0)))
+        self._own_BC[places] = own_JC
+        self._counts_B = np.pad(self._counts_B, (0, joined))
+        self._counts_B[places] = counts_J
         self._unite()
 
     def keep(self, kept_B: Ints) -> None:

@@ -13,10 +13,21 @@ LIST = Shortlist(
 SIZE = 5
 
 
+def candidates(shortlist: Shortlist, source: list[int]) -> list[int]:
+    return np.flatnonzero(shortlist.candidates([source])[0]).tolist()
+
+
 def test_candidates_are_what_is_always_in_and_what_each_token_brings() -> None:
-    assert [2, 3] == LIST.candidates([]).tolist()
-    assert [2, 3, 4] == LIST.candidates([1]).tolist()
-    assert [0, 1, 2, 3, 4] == LIST.candidates([2, 4, 4]).tolist()
+    assert [2, 3] == candidates(LIST, [])
+    assert [2, 3, 4] == candidates(LIST, [1])
+    assert [0, 1, 2, 3, 4] == candidates(LIST, [2, 4, 4])
+
+
+def test_sources_are_looked_up_together() -> None:
+    together_JV = LIST.candidates([[1], [], [2, 4, 4]])
+
+    assert [[2, 3, 4], [2, 3], [0, 1, 2, 3, 4]] == [np.flatnonzero(r).tolist() for r in together_JV]
+    assert (0, SIZE) == LIST.candidates([]).shape
 
 
 def test_the_file_gives_back_what_was_written() -> None:
