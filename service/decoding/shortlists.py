@@ -51,7 +51,8 @@ class Shortlists:
         """Take in sources; those `unabridged` may say anything."""
         short = [s for s, whole in zip(sources, unabridged, strict=True) if not whole]
         chosen_JV = self._shortlist.candidates(short)
-        rows, ids = np.nonzero(chosen_JV)
+        # Several times as fast as `nonzero` of both axes.
+        rows, ids = np.divmod(np.flatnonzero(chosen_JV), chosen_JV.shape[1])
         counts_J = np.bincount(rows, minlength=len(short))
         self._widen(int(counts_J.max(initial=0)))
         own_JC = np.zeros((len(short), self._own_BC.shape[1]), np.int64)
