@@ -70,19 +70,20 @@ class _Post:
     """Carries results to an event loop: whatever has finished when it looks costs one wake-up.
 
     `asyncio.wrap_future` would wake the loop for every sentence, of which many finish in one step.
+    It does not hold on to its loop, which would keep both for ever.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+    def __init__(self) -> None:
         self._letters: deque[tuple[Future[Any], asyncio.Future[Any]]] = deque()
         self._rung = False
 
     def bring(self, done: Future[Any], waiting: asyncio.Future[Any]) -> None:
         """Take a result, in any thread."""
+        loop = waiting.get_loop()
         self._letters.append((done, waiting))
-        if not self._rung and not self._loop.is_closed():
+        if not self._rung and not loop.is_closed():
             self._rung = True
-            self._loop.call_soon_threadsafe(self._deliver)
+            loop.call_soon_threadsafe(self._deliver)
 
     def _deliver(self) -> None:
         self._rung = False  # before the first look: a letter that comes now rings again
@@ -106,7 +107,7 @@ def forwarded(future: Future[T]) -> asyncio.Future[T]:
     loop = asyncio.get_running_loop()
     post = _posts.get(loop)
     if post is None:
-        post = _posts[loop] = _Post(loop)
+        post = _posts[loop] = _Post()
     waiting: asyncio.Future[T] = loop.create_future()
     future.add_done_callback(lambda done: post.bring(done, waiting))
     waiting.add_done_callback(lambda each: future.cancel() if each.cancelled() else None)

@@ -1,6 +1,8 @@
 """How one call shares an engine with others."""
 
 import asyncio
+import gc
+import weakref
 from concurrent.futures import Future
 
 import pytest
@@ -151,3 +153,17 @@ async def test_who_no_longer_waits_does_not_keep_others_from_their_results():
 
     assert 2 == await waiting
     assert first.cancelled()
+
+
+def test_a_loop_that_has_ended_is_let_go():
+    async def receive() -> weakref.ref[asyncio.AbstractEventLoop]:
+        done: Future[int] = Future()
+        waiting = forwarded(done)
+        done.set_result(1)
+        await waiting
+        return weakref.ref(asyncio.get_running_loop())
+
+    ended = asyncio.run(receive())
+    gc.collect()
+
+    assert ended() is None
