@@ -8,13 +8,14 @@ that fell free; and only branches, and rows from the far end that close a gap, a
 entries as they have. The model is run in the order of the places.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from service.bundle.graphs import StateSpec, TensorSpec
 from service.decoding.admission import padded
 from service.decoding.stepper import Ints
 
@@ -139,3 +140,19 @@ class _Moves:
         moves = (self.from_R[rows], self.to_R[rows], self.ages_R[rows])
         for here, there, age in zip(*(each.tolist() for each in moves), strict=True):
             target[there, :age] = source[here, :age]
+
+
+def cache_shapes(
+    states: Sequence[StateSpec], inputs: Sequence[TensorSpec]
+) -> dict[str, CacheShape]:
+    """What the caches look like, by the decoder's input; sizes but the rows' and T are fixed."""
+    specs = {t.name: t for t in inputs}
+    return {
+        state.input: CacheShape(
+            dtype=specs[state.input].dtype,
+            shape=tuple(s if isinstance(s, int) else 0 for s in specs[state.input].shape[1:]),
+            axis=state.growing_axis,
+        )
+        for state in states
+        if state.growing_axis is not None
+    }

@@ -3,7 +3,7 @@
 Legend: B sources, S positions, R rows, K candidates; J sources that join together.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -24,15 +24,14 @@ from service.bundle.graphs import (
     TOP_IDS,
     TOP_K,
     TOP_LOG_PROBS,
-    StateSpec,
-    TensorSpec,
 )
 from service.bundle.manifest import Manifest
 from service.bundle.reader import Bundle
 from service.bundle.shortlist import Shortlist
 from service.decoding.admission import padded
 from service.decoding.buckets import buckets
-from service.decoding.caches import Caches, CacheShape
+from service.decoding.caches import Caches, cache_shapes
+from service.decoding.inplace import InPlace
 from service.decoding.interface import interface_problems
 from service.decoding.memories import Memories
 from service.decoding.processor import products_may_saturate
@@ -107,8 +106,10 @@ class OnnxStepper:
         self._fresh: list[list[Tensor]] = []  # [J, *], of the sources joined since
         self._fresh_rows = 0
         growing = [s for s in manifest.states if s.growing_axis is not None]
-        self._caches = Caches(_cache_shapes(growing, graphs.decoder.inputs))
-        self._cache_outputs = {s.output: s.input for s in growing}
+        self._caches = Caches(cache_shapes(growing, graphs.decoder.inputs))
+        cache_outputs = {s.output: s.input for s in growing}
+        given = [name for name in self._decoder_outputs if name not in cache_outputs]
+        self._in_place = InPlace(self._decoder, given, cache_outputs)
 
     @classmethod
     def from_bundle(cls, bundle: Bundle, threads: int) -> "OnnxStepper":
@@ -249,29 +250,10 @@ class OnnxStepper:
         feeds.update(zip(self._state_inputs, self._continued(parents_R), strict=True))
         held = caches.tensors()
         used = {name: feeds[name] for name in self._decoder_inputs if name not in held}
-        outputs = self._bound(used, held)
+        outputs = self._in_place.run(used, held)
         caches.grow()
         self._states = [outputs.pop(name) for name in self._state_outputs]
         return {name: value[places_R] for name, value in outputs.items()}
-
-    def _bound(self, feeds: Mapping[str, Tensor], held: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Run with the caches `held` as inputs and, in the same memory, as outputs."""
-        binding = self._decoder.io_binding()
-        for name, tensor in feeds.items():
-            binding.bind_cpu_input(name, np.ascontiguousarray(tensor))
-        for name, tensor in held.items():
-            where = ("cpu", 0, tensor.dtype, tensor.shape, tensor.ctypes.data)
-            binding.bind_input(name, *where)
-        given = [name for name in self._decoder_outputs if name not in self._cache_outputs]
-        for name in given:
-            binding.bind_output(name, "cpu")
-        for name, source in self._cache_outputs.items():
-            tensor = held[source]
-            where = ("cpu", 0, tensor.dtype, tensor.shape, tensor.ctypes.data)
-            binding.bind_output(name, *where)
-        self._decoder.run_with_iobinding(binding)
-        values = [value.numpy() for value in binding.get_outputs()[: len(given)]]
-        return dict(zip(given, values, strict=True))
 
     def _continued(self, parents_R: Ints | None) -> list[Tensor]:
         """The fixed state that each row starts from: its parent's, or its source's when fresh."""
@@ -282,22 +264,6 @@ class OnnxStepper:
         else:
             tensors = [np.concatenate(parts) for parts in zip(*generations, strict=True)]
         return tensors if parents_R is None else [t[parents_R] for t in tensors]
-
-
-def _cache_shapes(
-    states: Sequence[StateSpec], inputs: Sequence[TensorSpec]
-) -> dict[str, CacheShape]:
-    """What the caches look like, by the decoder's input; sizes but the rows' and T are fixed."""
-    specs = {t.name: t for t in inputs}
-    return {
-        state.input: CacheShape(
-            dtype=specs[state.input].dtype,
-            shape=tuple(s if isinstance(s, int) else 0 for s in specs[state.input].shape[1:]),
-            axis=state.growing_axis,
-        )
-        for state in states
-        if state.growing_axis is not None
-    }
 
 
 def _open(graph: bytes, threads: int) -> ort.InferenceSession:

@@ -96,6 +96,18 @@ def test_steps_one_by_one_are_the_whole_target(config: ModelConfig) -> None:
         close(got, wanted)
 
 
+def test_what_comes_later_in_the_target_changes_nothing_before_it(config: ModelConfig) -> None:
+    model = lively_model(config)
+    source_BS, lengths_B = padded(some_sources(3, 6))
+    target_BT = torch.randint(4, VOCABULARY, (3, 8), generator=torch.Generator().manual_seed(1))
+    other_BT = torch.cat([target_BT[:, :5], target_BT[:, 5:].flip(1) % 19 + 4], dim=1)
+
+    readouts = [model(source_BS, lengths_B, each)[:, :5] for each in (target_BT, other_BT)]
+
+    assert not torch.equal(target_BT, other_BT)
+    close(*readouts)
+
+
 def test_attention_sums_to_one_over_the_sentence(config: ModelConfig) -> None:
     model = lively_model(config)
     source_BS, lengths_B = padded(some_sources(4, 7), extra=1)
