@@ -23,7 +23,6 @@ from service.bundle.graphs import (
     StateSpec,
     TensorSpec,
     shortlists,
-    wiring_problems,
 )
 from service.bundle.names import (
     GOLDENS_FILE,
@@ -45,6 +44,7 @@ from service.bundle.records import (
     TokenizerSpec,
 )
 from service.bundle.schema import SchemaError, dump, parse
+from service.bundle.wiring import wiring_problems
 
 __all__ = [
     "FORMAT_VERSION",

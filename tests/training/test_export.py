@@ -251,7 +251,7 @@ def test_when_8_bits_cost_too_much_nothing_is_published(
     """Scales a twentieth of what they should be: nearly every activation is cut off."""
     bounds = changed(trained.prepared, export={"max_quality_drop": 1.0})
     monkeypatch.setattr(
-        "training.export.publish.calibrate",
+        "training.export.choice.calibrate",
         lambda model, examples, special: {
             place: dataclasses.replace(seen, low=seen.low / 20, high=seen.high / 20)
             for place, seen in calibrate(model, examples, special).items()
@@ -270,7 +270,7 @@ def test_graphs_that_compute_something_else_are_not_published(
         trained.prepared.recipe.model, trained.prepared.tokenizer_spec.vocabulary_size, seed=9
     )
     monkeypatch.setattr(
-        "training.export.publish.export_graphs",
+        "training.export.candidates.export_graphs",
         lambda model, arithmetic: export_graphs(other, arithmetic),
     )
 
