@@ -36,6 +36,10 @@ class EngineLimits:
     max_failures: int = 3
 
 
+# Nobody waits for company whose deadline is less than so many times the longest wait away.
+_HURRY = 10.0
+
+
 class Applicant(Protocol):
     """What the queue must know of a waiting request."""
 
@@ -181,6 +185,8 @@ class WaitingRoom(Generic[A]):
     def _should_hold(self, group: int, seated: int, now: float, patience: float) -> bool:
         # Encoding one by one loses at high load: encoders are cheaper per sentence in groups.
         if group * self._limits.join_share >= seated:
+            return False
+        if self._first_deadline - now < _HURRY * patience:
             return False
         if self._held_since is None:
             self._held_since = now

@@ -90,6 +90,16 @@ def test_joins_wait_for_a_group_but_not_long() -> None:
     assert [0] == keys(waiting.pick(Room(limits, **busy), now=1.009, encoding_seconds=0.002))
 
 
+def test_nobody_in_a_hurry_is_made_to_wait_for_a_group() -> None:
+    limits = EngineLimits(join_patience=4.0)
+    hurried = queue(Guest(0, deadline=1.050), limits=limits)
+    patient = queue(Guest(0, deadline=9.000), limits=limits)
+    busy = {"sources": 64, "rows": 64}
+
+    assert [0] == keys(hurried.pick(Room(limits, **busy), now=1.0, encoding_seconds=0.002))
+    assert [] == patient.pick(Room(limits, **busy), now=1.0, encoding_seconds=0.002)
+
+
 def test_a_group_large_enough_joins_at_once() -> None:
     """As many as are there already: half of the batch is new then."""
     room = {"sources": 8, "rows": 8}
