@@ -159,8 +159,8 @@ class ModelConfig:
     bidirectional: bool = True
     decoder_hidden: int = 384
     decoder_layers: int = 2
-    attention: Literal["none", "dot", "general", "additive"] = "general"
-    attention_width: int = 256  # additive scores only
+    attention: Literal["none", "dot", "general", "additive", "multihead"] = "general"
+    attention_width: int = 256  # additive and multihead only
     # Cells that a recurrent layer goes through in one time step; a conditional layer has two
     # anyhow.
     encoder_transitions: int = 1
@@ -217,6 +217,11 @@ class ModelConfig:
             )
         if self.decoder == "recurrent" and self.conditional and self.attention == "none":
             yield "conditional: there is nothing to recur behind without attention"
+        if self.attention == "multihead" and self.attention_width % max(self.heads, 1):
+            yield (
+                f"attention 'multihead' needs attention_width to be a multiple of heads "
+                f"({self.heads}), not {self.attention_width}"
+            )
         if self.attention == "dot" and self.decoder_hidden != self.memory_width:
             yield (
                 f"attention 'dot' needs decoder_hidden equal to the memory's width "

@@ -31,8 +31,7 @@ def recurrent(
         embedding=24,
         encoder_hidden=37,
         decoder_hidden=52,
-        attention_width=33,
-        **changes,
+        **{"attention_width": 33, **changes},
     )
 
 
@@ -63,6 +62,7 @@ MODELS = {
         decoder_transitions=3,
     ),
     "lstm general, normed": recurrent("lstm", "general", cell_norm=True),
+    "gru multihead": recurrent("gru", "multihead", attention_width=36),
     "next symbol lstm": recurrent("lstm", "none", encoder="shared", decoder="next-symbol"),
     "hybrid lstm conditional": wide_hybrid("lstm", conditional=True),
     "hybrid ssru": wide_hybrid("ssru", conditional=False),

@@ -103,7 +103,8 @@ def test_the_ladder_has_all_its_rungs() -> None:
     assert {"recurrent", "transformer"} <= {model.encoder for model in models}
     assert {"recurrent", "transformer", "next-symbol"} <= {model.decoder for model in models}
     assert {True, False} == {model.bidirectional for model in models}
-    assert {"none", "dot", "general", "additive"} <= {model.attention for model in models}
+    attentions = {model.attention for model in models}
+    assert {"none", "dot", "general", "additive", "multihead"} <= attentions
     for switch in ("conditional", "cell_norm", "residual"):
         assert any(getattr(model, switch) for model in models), switch
     assert max(model.encoder_transitions for model in models) > 1

@@ -128,6 +128,11 @@ def test_everything_wrong_is_reported_together_by_dotted_path(tmp_path: Path) ->
             'attention = "dot"\nencoder_hidden = 10\ndecoder_hidden = 10',
             "model: attention 'dot' needs decoder_hidden equal to the memory's width 20, not 10",
         ),
+        (
+            "model",
+            'attention = "multihead"\nattention_width = 10',
+            "model: attention 'multihead' needs attention_width to be a multiple of heads (4), not",
+        ),
         ("model", "cell_norm = 1", "model.cell_norm: must be true or false, not 1"),
         ("model", "decoder_transitions = 0", "model: decoder_transitions must be at least 1"),
         (

@@ -17,6 +17,7 @@ from training.layers import (
     BiRecurrent,
     DotAttention,
     GeneralAttention,
+    HeadsAttention,
     Recurrent,
     SharedDropout,
     drop_words,
@@ -113,10 +114,40 @@ def test_nothing_behind_the_end_is_attended_to(layer: Attention) -> None:
         ("dot", DotAttention),
         ("general", GeneralAttention),
         ("additive", AdditiveAttention),
+        ("multihead", HeadsAttention),
     ],
 )
 def test_a_recipe_names_its_attention(name: str, kind: type) -> None:
     assert kind is type(make_attention(ModelConfig(attention=name)))  # type: ignore[arg-type]
+
+
+def test_multi_head_attention_is_its_formula_asked_by_a_state_of_another_width() -> None:
+    layer = HeadsAttention(6, 5, 4, heads=2)
+    shaken(layer)
+    parts = {name: numbers(part) for name, part in layer.heads.named_parameters()}
+
+    def through(name: str, x: Array) -> Array:
+        return np.asarray(parts[f"{name}.weight"] @ x + parts[f"{name}.bias"])
+
+    query_BTQ, memory_BSM = torch.randn(1, 1, 6), torch.randn(1, 4, 5)
+    mask_BS = torch.tensor([[True, True, True, False]])
+    context_BTM, weights_BTS = layer(query_BTQ, memory_BSM, layer.keys(memory_BSM), mask_BS)
+    query, memory = through("query", numbers(query_BTQ[0, 0])), numbers(memory_BSM[0, :3])
+    found, weights = [], []
+    for head in (slice(0, 2), slice(2, 4)):
+        scores = [query[head] @ through("key", m)[head] / np.sqrt(2) for m in memory]
+        likely = np.exp(scores) / np.exp(scores).sum()
+        weights.append(likely)
+        found.append(
+            sum(w * through("value", m)[head] for w, m in zip(likely, memory, strict=True))
+        )
+
+    np.testing.assert_allclose(
+        numbers(context_BTM[0, 0]), through("out", np.concatenate(found)), atol=1e-5
+    )
+    np.testing.assert_allclose(
+        numbers(weights_BTS[0, 0]), [*np.mean(weights, axis=0), 0.0], atol=1e-5
+    )
 
 
 # --- recurrent layers ---------------------------------------------------------------------------

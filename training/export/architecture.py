@@ -66,7 +66,8 @@ def _decoder(config: ModelConfig) -> dict[str, str | int | float | bool]:
     twice = ", the lowest conditional" if config.conditional else ""
     return {
         "cell": _cell(config),
-        "attention": config.attention,
+        "attention": config.attention
+        + (f", {config.heads} heads" if config.attention == "multihead" else ""),
         "decoder": f"{config.decoder_layers} x {config.decoder_hidden}"
         + twice
         + _deep(config.decoder_transitions)

@@ -7,6 +7,7 @@ additive scores, E embedding, H hidden.
 from __future__ import annotations
 
 import numpy as np
+from torch import nn
 
 from training.export.arithmetic import Arithmetic
 from training.export.builder import GraphBuilder
@@ -14,7 +15,14 @@ from training.export.cells import DeepCells
 from training.export.common import linear, positions, products, real_positions, rows_of_slots
 from training.export.interface import Attended, Caches, Encoded, Fed, StepValues, Tensors, array
 from training.export.recurrence import emit_bidirectional, emit_step
-from training.layers import AdditiveAttention, Attention, Conditional, GeneralAttention
+from training.export.transformer import emit_cross_attention
+from training.layers import (
+    AdditiveAttention,
+    Attention,
+    Conditional,
+    GeneralAttention,
+    HeadsAttention,
+)
 from training.models import Decoder, Encoder
 
 __all__ = ["RecurrentDecoderGraph", "RecurrentEncoderGraph"]
@@ -53,10 +61,16 @@ class RecurrentDecoderGraph:
         self._decoder = decoder
         self._arithmetic = arithmetic
         memories: list[tuple[str, int]] = []
-        if decoder.attention is not None:
-            memories.append(("memory_BSM", memory_width))
-        if isinstance(decoder.attention, AdditiveAttention):
-            memories.append(("keys_BSA", decoder.attention.memory.out_features))
+        match decoder.attention:
+            case None:
+                pass
+            case AdditiveAttention(memory=memory):
+                memories += [("memory_BSM", memory_width), ("keys_BSA", memory.out_features)]
+            case HeadsAttention(heads=heads):
+                width = heads.key.out_features
+                memories += [("keys_BSA", width), ("values_BSA", width)]
+            case _:
+                memories.append(("memory_BSM", memory_width))
         parts = "hc" if decoder.states_per_layer == 2 else "h"
         states = [
             (f"{part}{index}_RH", layer.hidden)
@@ -71,13 +85,20 @@ class RecurrentDecoderGraph:
 
     def emit_memories(self, g: GraphBuilder, encoded: Encoded) -> list[str]:
         """The values of ``memories``, in the encoder's graph."""
-        values = [encoded.memory_BSM] if self.memories else []
-        if isinstance(self._decoder.attention, AdditiveAttention):
-            layer = self._decoder.attention.memory
-            values.append(
-                linear(g, self._arithmetic, encoded.memory_BSM, layer, "decoder.attention.memory")
-            )
-        return values
+        attention, name = self._decoder.attention, "decoder.attention"
+
+        def through(layer: nn.Linear, place: str) -> str:
+            return linear(g, self._arithmetic, encoded.memory_BSM, layer, f"{name}.{place}")
+
+        match attention:
+            case None:
+                return []
+            case AdditiveAttention():
+                return [encoded.memory_BSM, through(attention.memory, "memory")]
+            case HeadsAttention(heads=heads):
+                return [through(heads.key, "heads.key"), through(heads.value, "heads.value")]
+            case _:
+                return [encoded.memory_BSM]
 
     def emit_initial(self, g: GraphBuilder, encoded: Encoded) -> list[str]:
         """The first values of ``states``, in the encoder's graph."""
@@ -133,6 +154,10 @@ class RecurrentDecoderGraph:
         self, g: GraphBuilder, attention: Attention, query_RX: str, source: Attended
     ) -> tuple[str, str]:
         """Context [R, M] and weights [R, S]."""
+        if isinstance(attention, HeadsAttention):
+            return emit_cross_attention(
+                g, self._arithmetic, attention.heads, "decoder.attention.heads", query_RX, source
+            )
         if isinstance(attention, AdditiveAttention | GeneralAttention):
             query_RX = linear(
                 g, self._arithmetic, query_RX, attention.query, "decoder.attention.query"

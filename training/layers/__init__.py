@@ -5,13 +5,14 @@ from training.layers.attention import (
     Attention,
     DotAttention,
     GeneralAttention,
-    make_attention,
 )
 from training.layers.bidirectional import BiRecurrent
 from training.layers.conditional import Conditional
 from training.layers.dropout import SharedDropout, drop_words
 from training.layers.hybrid import HybridBlock, HybridCell, Recurrence
+from training.layers.multihead import HeadsAttention
 from training.layers.recurrent import Recurrent, State
+from training.layers.scores import make_attention
 from training.layers.ssru import Ssru
 from training.layers.transformer import (
     DecoderBlock,
@@ -36,6 +37,7 @@ __all__ = [
     "EncoderBlock",
     "FeedForward",
     "GeneralAttention",
+    "HeadsAttention",
     "HybridBlock",
     "HybridCell",
     "MultiHeadAttention",

@@ -9,9 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from training.config import ModelConfig
-
-__all__ = ["AdditiveAttention", "Attention", "DotAttention", "GeneralAttention", "make_attention"]
+__all__ = ["AdditiveAttention", "Attention", "DotAttention", "GeneralAttention"]
 
 
 class Attention(nn.Module):
@@ -74,18 +72,3 @@ class AdditiveAttention(Attention):
     def scores(self, query_BTQ: Tensor, keys_BSX: Tensor) -> Tensor:
         hidden_BTSA = torch.tanh(self.query(query_BTQ).unsqueeze(2) + keys_BSX.unsqueeze(1))
         return torch.as_tensor(self.energy(hidden_BTSA).squeeze(-1))
-
-
-def make_attention(config: ModelConfig) -> Attention | None:
-    """The attention that a recipe names; None is the fixed context vector."""
-    match config.attention:
-        case "none":
-            return None
-        case "dot":
-            return DotAttention()
-        case "general":
-            return GeneralAttention(config.decoder_hidden, config.memory_width)
-        case "additive":
-            return AdditiveAttention(
-                config.decoder_hidden, config.memory_width, config.attention_width
-            )

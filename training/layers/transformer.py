@@ -52,15 +52,21 @@ def sinusoids(positions: int, width: int) -> Tensor:
 
 
 class MultiHeadAttention(nn.Module):
-    """softmax(Q K^T / sqrt(D / H)) V in H subspaces (section 3.2.2)."""
+    """softmax(Q K^T / sqrt(D / H)) V in H subspaces (section 3.2.2).
 
-    def __init__(self, width: int, heads: int) -> None:
+    Who asks and what is looked at (and so what is found) may have other widths than D.
+    """
+
+    def __init__(
+        self, width: int, heads: int, *, asking: int | None = None, memory: int | None = None
+    ) -> None:
         super().__init__()
         self.heads = heads
-        self.query = _linear(width, width)
-        self.key = _linear(width, width)
-        self.value = _linear(width, width)
-        self.out = _linear(width, width)
+        memory = memory or width
+        self.query = _linear(asking or width, width)
+        self.key = _linear(memory, width)
+        self.value = _linear(memory, width)
+        self.out = _linear(width, memory)
 
     def remember(self, memory_BSD: Tensor) -> tuple[Tensor, Tensor]:
         """Keys and values [B, S, D]: what every query of a sentence reads."""
