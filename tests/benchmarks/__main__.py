@@ -13,7 +13,16 @@ from pathlib import Path
 
 from tests.benchmarks.bench import Bench, tell
 from tests.benchmarks.machine import ROOT, description
-from tests.benchmarks.measures import arrivals, calls, in_process, parts, prepare, process, sweep
+from tests.benchmarks.measures import (
+    arrivals,
+    calls,
+    in_process,
+    parts,
+    prepare,
+    process,
+    sweep,
+    training,
+)
 from tests.benchmarks.results import Row, markdown, table, write, write_between_marks
 from tests.benchmarks.texts import Pairs
 
@@ -30,6 +39,7 @@ MEASURES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "start": process.start,
     "memory": process.memory,
     "prepare": prepare.pairs_a_minute,
+    "training": training.tokens_a_second,
 }
 _QUICK = 0.1
 

@@ -180,3 +180,19 @@ def opennmt(cores: Sequence[int]) -> Worker:
     python = environment(*OPENNMT, alone=["OpenNMT-py==3.5.1"])
     model = ROOT / OPENNMT[0] / "models" / "bilstm-512"
     return Worker(python, "opennmt_worker.py", model, ",".join(map(str, cores)))
+
+
+def opennmt_training(cores: Sequence[int], corpus: Path, tokens: int) -> float:
+    """Target tokens a second of OpenNMT-py training the same shape, fp32, one thread."""
+    python = environment(*OPENNMT, alone=["OpenNMT-py==3.5.1"])
+    arguments = [str(corpus), ",".join(map(str, cores)), str(tokens)]
+    done = subprocess.run(
+        [python, PEERS / "opennmt_trainer.py", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1"},
+    )
+    if done.returncode:
+        raise Missing(f"cannot train: {done.stderr.strip().splitlines()[-1]}")
+    return json.loads(done.stdout)["tokens_per_second"]
