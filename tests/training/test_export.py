@@ -263,6 +263,28 @@ def test_when_8_bits_cost_too_much_nothing_is_published(
     assert nothing_in(tmp_path)
 
 
+def test_a_shortlist_is_published_with_the_quality_that_it_leaves(
+    trained: Trained, tmp_path: Path
+) -> None:
+    asked = changed(trained.prepared, export={"shortlist": 2, "shortlist_frequent": 4})
+    done, _ = export(asked, trained.model, tmp_path)
+    bundle = open_bundle(done.path)
+
+    assert bundle.manifest.has_shortlist
+    assert bundle.shortlist is not None
+    assert trained.prepared.special.eos in bundle.shortlist.always_A
+    assert all("int8-static with a shortlist" in each.note for each in bundle.manifest.quality)
+    OnnxStepper.from_bundle(bundle, threads=1)
+
+
+def test_a_shortlist_of_float32_products_is_refused_by_the_recipe(trained: Trained) -> None:
+    config = dataclasses.replace(trained.prepared.recipe.export, quantisation="none", shortlist=3)
+
+    assert ["shortlist needs quantisation 'int8-static'"] == [
+        problem.partition(":")[0] for problem in config.validate()
+    ]
+
+
 def test_graphs_that_compute_something_else_are_not_published(
     trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
