@@ -55,6 +55,12 @@ class Bench:
             raise Missing(found)
         return found
 
+    def tools(self) -> Path:
+        """A Python that can score and draw; raises Missing where nothing is to be installed."""
+        if not self.peers:
+            raise Missing("not asked for: --no-peers installs nothing")
+        return workers.environment(*workers.TOOLS)
+
     def rounds(self, full: int) -> int:
         """How often to repeat what is repeated `full` times at full scale; at least twice."""
         return max(2, round(full * self.scale))

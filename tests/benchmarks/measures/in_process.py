@@ -11,7 +11,7 @@ from tests.benchmarks.machine import ROOT
 from tests.benchmarks.results import Row
 from tests.benchmarks.subject import exactly, on_core
 from tests.benchmarks.texts import batches, texts_of
-from tests.benchmarks.workers import PEERS, TOOLS, Missing, Worker, environment
+from tests.benchmarks.workers import PEERS, Missing, Worker
 
 # (beam, rounds, how many times the sentences per second of each peer are aimed at)
 PLAN = ((1, 41, {"ctranslate2": 3, "opennmt": 9}), (5, 21, {"ctranslate2": 3, "opennmt": 6}))
@@ -94,7 +94,7 @@ def real_sentences(bench: Bench) -> Iterator[Row]:
             note=reason or f"mean length {sum(lengths) / count:.1f} tokens; lengths given to peer",
         )
         try:
-            score, signature = _bleu(hypotheses, pairs.references[:count])
+            score, signature = _bleu(bench, hypotheses, pairs.references[:count])
         except Missing as missing:
             score, signature = None, str(missing)
         yield Row(
@@ -118,10 +118,10 @@ def _peer_on_lengths(worker: Worker, sources: list, lengths: list[int], beam: in
     return lambda _n: sum(worker.translate(b, beam=beam, length=length) for b, length in plan)
 
 
-def _bleu(hypotheses: list[str], references: list[list[str]]) -> tuple[float, str]:
+def _bleu(bench: Bench, hypotheses: list[str], references: list[list[str]]) -> tuple[float, str]:
     """Corpus BLEU and its signature; raises Missing without sacrebleu."""
+    python = bench.tools()
     tell("scoring")
-    python = environment(*TOOLS)
     done = subprocess.run(
         [python, PEERS / "bleu.py"],
         input=json.dumps({"hypotheses": hypotheses, "references": references}),
