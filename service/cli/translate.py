@@ -59,6 +59,7 @@ _PLAIN = (
     "no_repeat_ngram",
     "repetition_penalty",
     "token_reward",
+    "whole_vocabulary",
 )
 _SAMPLING = ("seed", "temperature", "top_k", "top_p")
 
@@ -169,6 +170,12 @@ def _add_wishes(parser: argparse.ArgumentParser) -> None:
         metavar="X",
         type=float,
         help="above 0: prefer longer texts; below: shorter",
+    )
+    wishes.add_argument(
+        "--whole-vocabulary",
+        action="store_true",
+        default=None,
+        help="look at all words, also those that a model's shortlist leaves out: slower",
     )
     sampling = parser.add_argument_group("sampling (any of these turns it on)")
     sampling.add_argument("--sample", action="store_true", help="draw words by chance")

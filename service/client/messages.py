@@ -68,6 +68,7 @@ class Options(TypedDict, total=False):
     terminology: Mapping[str, str]
     alternatives: bool
     sampling: Sampling
+    whole_vocabulary: bool
 
 
 class CallFailed(ParleyError):

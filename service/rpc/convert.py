@@ -133,6 +133,7 @@ def _read_options(options: pb.TranslateOptions) -> TranslateOptions:
         required_phrases=tuple(options.required_phrases),
         terminology=tuple(Term(each.source, each.target) for each in options.terminology),
         alternatives=options.alternatives,
+        whole_vocabulary=options.whole_vocabulary,
         sampling=(
             SamplingOptions(**_set_fields(options.sampling, _SAMPLING_OPTIONS))
             if options.HasField("sampling")

@@ -46,6 +46,7 @@ class TranslateOptions:
     terminology: tuple[Term, ...] = ()
     alternatives: bool = False
     sampling: SamplingOptions | None = None
+    whole_vocabulary: bool = False
     split_sentences: bool = True
 
     @property
@@ -75,4 +76,5 @@ class TranslateOptions:
             target_prefix=prefix,
             alternatives=self.alternatives,
             sampling=self.sampling,
+            whole_vocabulary=self.whole_vocabulary,
         )

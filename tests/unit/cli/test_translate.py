@@ -51,6 +51,14 @@ def test_options_reach_the_server(translate, door):
     ((_, asked),) = door.translator.asked
 
     assert (5, 2, True) == (asked.beam, asked.n_best, asked.alignments)
+    assert not asked.whole_vocabulary
+
+
+def test_the_whole_vocabulary_can_be_asked_for(translate, door):
+    translate("a\n", "--whole-vocabulary")
+    ((_, asked),) = door.translator.asked
+
+    assert asked.whole_vocabulary
 
 
 def test_wishes_reach_the_server(translate, door):

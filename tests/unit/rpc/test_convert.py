@@ -47,6 +47,7 @@ def test_what_is_set_is_kept_even_if_it_is_zero():
         terminology=[pb.Term(source="e", target="f")],
         alternatives=True,
         sampling=pb.Sampling(seed=0, top_p=0.0),
+        whole_vocabulary=True,
     )
 
     assert (
@@ -71,6 +72,7 @@ def test_what_is_set_is_kept_even_if_it_is_zero():
             terminology=(Term("e", "f"),),
             alternatives=True,
             sampling=SamplingOptions(seed=0, top_p=0.0),
+            whole_vocabulary=True,
         )
         == order(options=options).options
     )

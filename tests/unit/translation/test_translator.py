@@ -253,6 +253,14 @@ def probed() -> FakeModel:
     return FakeModel(replace(given, graphs=replace(given.graphs, decoder=decoder)))
 
 
+def test_the_whole_vocabulary_is_asked_for_on_request_only():
+    engine = FakeEngine()
+    translate("Ja", engine)
+    translate("Ja", engine, whole_vocabulary=True)
+
+    assert [False, True] == [request.unabridged for request in engine.requests]
+
+
 def test_wishes_reach_the_engine_in_tokens():
     engine = FakeEngine()
     translate(

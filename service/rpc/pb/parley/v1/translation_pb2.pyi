@@ -61,7 +61,7 @@ class TranslateRequest(_message.Message):
     def __init__(self, contents: _Optional[_Iterable[str]] = ..., mime_type: _Optional[str] = ..., source_language_code: _Optional[str] = ..., target_language_code: _Optional[str] = ..., model: _Optional[str] = ..., options: _Optional[_Union[TranslateOptions, _Mapping]] = ...) -> None: ...
 
 class TranslateOptions(_message.Message):
-    __slots__ = ("beam", "n_best", "length_normalisation", "length_penalty", "coverage_penalty", "min_length", "max_length", "token_scores", "alignments", "split_sentences", "soft_alignments", "token_reward", "repetition_penalty", "no_repeat_ngram", "forbidden_phrases", "target_prefix", "alternatives", "sampling", "required_phrases", "terminology")
+    __slots__ = ("beam", "n_best", "length_normalisation", "length_penalty", "coverage_penalty", "min_length", "max_length", "token_scores", "alignments", "split_sentences", "soft_alignments", "token_reward", "repetition_penalty", "no_repeat_ngram", "forbidden_phrases", "target_prefix", "alternatives", "sampling", "required_phrases", "terminology", "whole_vocabulary")
     BEAM_FIELD_NUMBER: _ClassVar[int]
     N_BEST_FIELD_NUMBER: _ClassVar[int]
     LENGTH_NORMALISATION_FIELD_NUMBER: _ClassVar[int]
@@ -82,6 +82,7 @@ class TranslateOptions(_message.Message):
     SAMPLING_FIELD_NUMBER: _ClassVar[int]
     REQUIRED_PHRASES_FIELD_NUMBER: _ClassVar[int]
     TERMINOLOGY_FIELD_NUMBER: _ClassVar[int]
+    WHOLE_VOCABULARY_FIELD_NUMBER: _ClassVar[int]
     beam: int
     n_best: int
     length_normalisation: LengthNormalisation
@@ -102,7 +103,8 @@ class TranslateOptions(_message.Message):
     sampling: Sampling
     required_phrases: _containers.RepeatedScalarFieldContainer[str]
     terminology: _containers.RepeatedCompositeFieldContainer[Term]
-    def __init__(self, beam: _Optional[int] = ..., n_best: _Optional[int] = ..., length_normalisation: _Optional[_Union[LengthNormalisation, str]] = ..., length_penalty: _Optional[float] = ..., coverage_penalty: _Optional[float] = ..., min_length: _Optional[int] = ..., max_length: _Optional[int] = ..., token_scores: _Optional[bool] = ..., alignments: _Optional[bool] = ..., split_sentences: _Optional[bool] = ..., soft_alignments: _Optional[bool] = ..., token_reward: _Optional[float] = ..., repetition_penalty: _Optional[float] = ..., no_repeat_ngram: _Optional[int] = ..., forbidden_phrases: _Optional[_Iterable[str]] = ..., target_prefix: _Optional[str] = ..., alternatives: _Optional[bool] = ..., sampling: _Optional[_Union[Sampling, _Mapping]] = ..., required_phrases: _Optional[_Iterable[str]] = ..., terminology: _Optional[_Iterable[_Union[Term, _Mapping]]] = ...) -> None: ...
+    whole_vocabulary: bool
+    def __init__(self, beam: _Optional[int] = ..., n_best: _Optional[int] = ..., length_normalisation: _Optional[_Union[LengthNormalisation, str]] = ..., length_penalty: _Optional[float] = ..., coverage_penalty: _Optional[float] = ..., min_length: _Optional[int] = ..., max_length: _Optional[int] = ..., token_scores: _Optional[bool] = ..., alignments: _Optional[bool] = ..., split_sentences: _Optional[bool] = ..., soft_alignments: _Optional[bool] = ..., token_reward: _Optional[float] = ..., repetition_penalty: _Optional[float] = ..., no_repeat_ngram: _Optional[int] = ..., forbidden_phrases: _Optional[_Iterable[str]] = ..., target_prefix: _Optional[str] = ..., alternatives: _Optional[bool] = ..., sampling: _Optional[_Union[Sampling, _Mapping]] = ..., required_phrases: _Optional[_Iterable[str]] = ..., terminology: _Optional[_Iterable[_Union[Term, _Mapping]]] = ..., whole_vocabulary: _Optional[bool] = ...) -> None: ...
 
 class Term(_message.Message):
     __slots__ = ("source", "target")
