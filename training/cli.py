@@ -30,7 +30,7 @@ examples:
   parley-train export my.toml       publish the best weights of a run that has ended, or not yet
 
 A recipe is one TOML file; training/recipes/ has examples, and every key is explained in
-training/config.py. A run keeps its tokenizer, checkpoints, log.jsonl and TensorBoard curves in its
+training/config. A run keeps its tokenizer, checkpoints, log.jsonl and TensorBoard curves in its
 run directory (tensorboard --logdir runs).
 """
 
