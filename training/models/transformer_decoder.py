@@ -9,7 +9,6 @@ width, L layers, V vocabulary.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -19,50 +18,35 @@ from training.config import ModelConfig
 from training.layers import (
     DecoderBlock,
     Past,
-    Remembered,
-    SharedDropout,
     State,
     positions_from,
     sinusoids,
 )
+from training.models.block_decoder import BlockDecoder
 from training.models.decoder import DecoderState
 from training.models.encoder import Encoded
 
 __all__ = ["TransformerDecoder"]
 
 
-class TransformerDecoder(nn.Module):
+class TransformerDecoder(BlockDecoder):
     """Embeddings and positions, a stack of blocks, a last normalisation.
 
     Its state is each row's age (how many tokens it was fed) and the past of every layer. Rows of
     different ages share a batch: what lies behind a row's age is never looked at.
     """
 
-    attends = True
-
     def __init__(self, config: ModelConfig, embedding: nn.Embedding, output: nn.Linear) -> None:
-        super().__init__()
-        self.embedding = embedding
-        self.output = output
-        self.width = config.embedding
-        self.scale = math.sqrt(config.embedding)
-        self.layers = nn.ModuleList(
+        layers = [
             DecoderBlock(config.embedding, config.heads, config.decoder_feed_forward)
             for _ in range(config.decoder_layers)
-        )
-        self.norm = nn.LayerNorm(config.embedding)
-        self.dropout = SharedDropout(config.dropout, time=1)
-        self.output_dropout = nn.Dropout(config.output_dropout)
+        ]
+        super().__init__(config, embedding, output, layers)
 
     @property
     def blocks(self) -> list[DecoderBlock]:
         """The layers, bottom first."""
         return [layer for layer in self.layers if isinstance(layer, DecoderBlock)]
-
-    def keys(self, memory_BSD: Tensor) -> Tensor:
-        """Keys and values of all layers side by side, [B, S, 2 L D]."""
-        parts = [part for block in self.blocks for part in block.attention.remember(memory_BSD)]
-        return torch.cat(parts, dim=-1)
 
     def initial_state(self, encoded: Encoded) -> DecoderState:
         """No past at all."""
@@ -92,23 +76,9 @@ class TransformerDecoder(nn.Module):
         table_PD = sinusoids(int(at_BT.max()) + 1, self.width).to(ages_B.device)
         words_BTD = self.embedding(tokens_BT) * self.scale
         x_BTD = self.dropout(words_BTD + table_PD[at_BT].to(words_BTD.dtype))
-        remembered = encoded.keys_BSX.split(self.width, dim=-1)
         after: list[State] = [(ages_B + count,)]
         weights_BTS: Tensor | None = None
-        for index, (block, past) in enumerate(zip(self.blocks, pasts, strict=True)):
-            keys_BSD, values_BSD = remembered[2 * index : 2 * index + 2]
-            source = Remembered(keys_BSD, values_BSD, encoded.mask_BS)
+        for block, past, source in zip(self.blocks, pasts, self.remembered(encoded), strict=True):
             x_BTD, now, weights_BTS = block(x_BTD, Past(*past), ages_B, source, self.dropout)
             after.append(now)
-        readout_BTD = self.output_dropout(self.norm(x_BTD))
-        return readout_BTD, DecoderState(tuple(after)), weights_BTS
-
-    def step(
-        self, tokens_B: Tensor, state: DecoderState, encoded: Encoded
-    ) -> tuple[Tensor, DecoderState, Tensor | None]:
-        """One token: scores [B, V] of the next one (not normalised), the next state, the attention
-        weights [B, S].
-        """
-        readout_B1D, after, weights_B1S = self(tokens_B.unsqueeze(1), state, encoded)
-        scores_BV = self.output(readout_B1D[:, 0])
-        return scores_BV, after, None if weights_B1S is None else weights_B1S[:, 0]
+        return self.read_out(x_BTD), DecoderState(tuple(after)), weights_BTS
