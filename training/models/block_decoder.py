@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from training.config import ModelConfig
 from training.layers import DecoderBlock, HybridBlock, Remembered, SharedDropout
+from training.models.decoder import DecoderState
 from training.models.encoder import Encoded
-
-if TYPE_CHECKING:
-    from training.models.decoder import DecoderState
 
 __all__ = ["BlockDecoder"]
 
