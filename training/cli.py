@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from training.data.cleaning import cli as cleaning
+from training.lab import cli as lab
 
 if TYPE_CHECKING:
     from training.preparation import Prepared
@@ -162,6 +163,10 @@ def _distill(args: argparse.Namespace) -> None:
         _say_published(path)
 
 
+def _lab(args: argparse.Namespace) -> None:
+    print(lab.run(args, _say))
+
+
 def _prepared(args: argparse.Namespace) -> Prepared:
     """The corpus and the tokenizer, with a word about what was left out."""
     from training.parallel import Team
@@ -288,6 +293,7 @@ def _parser() -> argparse.ArgumentParser:
         if name == "evaluate":
             stage.add_argument("--json", action="store_true", help="for scripts")
     _add_distill(commands)
+    _add_lab(commands)
     return parser
 
 
@@ -318,6 +324,18 @@ def _add_distill(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="of the whole beam take the hypothesis most like a reference, not the best (chrF)",
     )
     distill.add_argument("--mixed", action="store_true", help="add the original pairs")
+
+
+def _add_lab(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "lab",
+        help="measure RNN -> LSTM/GRU -> attention -> Transformer, with plots and a report",
+        description=lab.DESCRIPTION,
+        epilog=lab.EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(command=_lab)
+    lab.add_arguments(parser)
 
 
 def _positive(text: str) -> float:
