@@ -10,7 +10,7 @@ from pathlib import Path
 __all__ = ["DESCRIPTION", "EPILOG", "add_arguments", "run"]
 
 # Said here too, since the plan would bring torch along.
-_PARTS = ("gradients", "strings", "texts", "costs")
+_PARTS = ("gradients", "strings", "texts", "published", "costs")
 
 DESCRIPTION = """\
 lab: measure the argument from the plain recurrent network to the Transformer, and report it.
@@ -19,6 +19,7 @@ parts:
   gradients  how far back a gradient reaches in a plain, LSTM and GRU layer
   strings    copying and reversing strings, by length, for each rung of the ladder
   texts      real sentences with and without attention, by length; attention maps
+  published  attention maps of a published model (--model)
   costs      parameters, training speed, decoding speed of every recipe of the ladder
 """
 EPILOG = """\
@@ -78,6 +79,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the columns of source and target, counted from 0 (default: 0,1)",
     )
     parser.add_argument(
+        "--attribution",
+        metavar="TEXT",
+        default="",
+        help="whose the sentences are and under which licence: the report shows a few",
+    )
+    parser.add_argument(
+        "--model",
+        type=Path,
+        metavar="DIR",
+        help="a published version, exported/NAME/VERSION: where it looks in sentences of its own",
+    )
+    parser.add_argument(
         "--data-dir",
         type=Path,
         default=Path(),
@@ -109,6 +122,7 @@ def run(args: argparse.Namespace, say: Callable[[str], None]) -> Path:
             dev=args.dev,
             source_column=source,
             target_column=target,
+            attribution=args.attribution,
         )
     plan = Plan(
         out=args.out,
@@ -119,6 +133,7 @@ def run(args: argparse.Namespace, say: Callable[[str], None]) -> Path:
         text_rungs=text_ladder(given=texts is not None),
         texts=texts,
         data_dir=args.data_dir,
+        model=args.model,
         command=_command(args),
     )
     say(f"lab: {', '.join(plan.parts)} into {plan.out}")
@@ -133,6 +148,10 @@ def _command(args: argparse.Namespace) -> str:
         words += ["--tsv", Path(args.tsv).name, "--columns", ",".join(map(str, args.columns))]
     if args.dev:
         words += ["--dev", Path(args.dev).name]
+    if args.attribution:
+        words += ["--attribution", args.attribution]
+    if args.model:
+        words += ["--model", "/".join(args.model.resolve().parts[-3:])]
     return shlex.join(words)
 
 

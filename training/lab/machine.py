@@ -26,7 +26,7 @@ def describe_machine() -> dict[str, str | int | float]:
         "cpu": named[1] if named else platform.processor() or "unknown",
         "cores": usable_cpus(),
         "threads": torch.get_num_threads(),
-        "load": round(os.getloadavg()[0], 1),
+        "load when written": round(os.getloadavg()[0], 1),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "torch": str(torch.__version__),

@@ -14,7 +14,7 @@ from training.lab.rungs import LADDER, Rung, all_rungs, ladder, text_ladder
 
 __all__ = ["PARTS", "Plan", "Sizes", "quick_sizes", "sizes_for"]
 
-PARTS = ("gradients", "strings", "texts", "costs")
+PARTS = ("gradients", "strings", "texts", "published", "costs")
 _MINUTES = 10.0  # what the sizes below take on two cores, with room to spare
 
 
@@ -80,4 +80,5 @@ class Plan:
     # Given texts; ``dev`` may be empty: then some of ``train`` is held out.
     texts: DataConfig | None = None
     data_dir: Path = Path()
+    model: Path | None = None  # a published version, whose attention is drawn too
     command: str = "parley-train lab"

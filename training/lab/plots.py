@@ -121,9 +121,8 @@ def draw_maps(maps: Mapping[str, Sequence[Numbers]], path: Path) -> None:
             each = drawn[column]
             axes.imshow(each["weights"], cmap="Greys", vmin=0, vmax=1, aspect="auto")
             upright = max(map(len, each["source"][:-1]), default=0) == 1  # but for eos
-            read = [*_shown(each["source"][:-1]), "eos"]
+            read, said = _shown(each["source"]), _shown(each["target"])
             axes.set_xticks(range(len(read)), read, rotation=0 if upright else 90)
-            said = [*_shown(each["target"][:-1]), "eos"]
             axes.set_yticks(range(len(said)), said)
             axes.tick_params(labelsize=7, length=0)
             axes.set_title(each.get("title", name), fontsize=_SMALL)
@@ -170,7 +169,8 @@ def _span(low: int, high: int) -> str:
 
 
 def _shown(pieces: Sequence[str]) -> list[str]:
-    return [piece.replace("$", r"\$") for piece in pieces]  # a dollar begins mathematics
+    """The end as a word; a dollar would begin mathematics."""
+    return ["eos" if piece == "</s>" else piece.replace("$", r"\$") for piece in pieces]
 
 
 def _text_label(name: str) -> str:

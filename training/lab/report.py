@@ -65,6 +65,9 @@ def _draw(parts: Parts, folder: Path) -> None:
         maps = {name: rung["maps"] for name, rung in texts["rungs"].items() if rung["maps"]}
         if maps:
             draw_maps(maps, folder / "maps-texts.png")
+    if "published" in parts:
+        published = parts["published"]
+        draw_maps({published["model"]: published["maps"]}, folder / "maps-published.png")
     if "costs" in parts:
         draw_costs(parts["costs"]["rungs"], folder / "costs.png")
 
@@ -95,6 +98,7 @@ def _lines(
         "gradients": _gradients,
         "strings": _strings,
         "texts": _texts,
+        "published": _published,
         "costs": _costs,
     }
     for name, section in sections.items():
@@ -108,9 +112,10 @@ def _lines(
     yield f"{plan.command}"
     yield "```"
     yield ""
-    yield f"Seed {plan.seed}; {facts['seconds'] / 60:.1f} minutes of measuring. The same seed"
-    yield "gives the same numbers on the same kind of processor, speeds apart; how much is"
-    yield "trained is decided by `--minutes` and never by the clock."
+    minutes, load = facts["seconds"] / 60, facts["machine"]["load when written"]
+    yield f"Seed {plan.seed}; {minutes:.0f} minutes of measuring, on a machine with a load of"
+    yield f"{load}. The same seed gives the same numbers on the same kind of processor, speeds"
+    yield "apart; how much is trained is decided by `--minutes` and never by the clock."
     yield ""
     yield from _table(("", ""), ((name, str(value)) for name, value in facts["machine"].items()))
 
@@ -203,8 +208,10 @@ def _texts(parts: Parts) -> Iterator[str]:
     about, rungs = numbers["about"], numbers["rungs"]
     metric = "BLEU" if about["metric"] == "bleu" else "% wholly right"
     if about["given"]:
-        yield f"## Real sentences: {about['corpus']}"
+        yield "## Real sentences"
         yield ""
+        whose = f" ({about['attribution']})" if about["attribution"] else ""
+        yield f"From `{about['corpus']}`{whose}:"
         yield f"{about['train_pairs']:,} training pairs and {about['dev_sources']:,} other"
         yield f"sources, {numbers['steps']} steps on the same batches for each; greedy decoding,"
         yield "sacreBLEU."
@@ -241,13 +248,23 @@ def _texts(parts: Parts) -> Iterator[str]:
         yield "![Attention on sentences](maps-texts.png)"
 
 
+def _published(parts: Parts) -> Iterator[str]:
+    yield f"## Where a published model looks: {parts['published']['model']}"
+    yield ""
+    yield "A model of the same kind that was trained for longer, on golden examples of its bundle,"
+    yield "as the server's engine decodes them greedily (rows are said, columns read):"
+    yield ""
+    yield "![Attention of a published model](maps-published.png)"
+
+
 def _costs(parts: Parts) -> Iterator[str]:
     rungs = parts["costs"]["rungs"]
     yield "## What each rung costs"
     yield ""
-    yield "Parameters, and symbols a second of the target: training on 64 strings of 16, decoding"
-    yield "64 at once and one by itself. In torch, on one thread, at the recipes' widths (which"
-    yield "differ); the server's engine is quicker at all of them, and measured elsewhere."
+    yield "Parameters, and symbols a second of the target: training on 64 strings of 16,"
+    yield "decoding 64 at once and one by itself. In torch, on one thread, at the recipes'"
+    yield "widths, which differ. The server decodes with another engine; its speed is another"
+    yield "measurement."
     yield ""
     yield "![Parameters and speeds](costs.png)"
     yield ""

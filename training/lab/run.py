@@ -15,6 +15,7 @@ from training.lab.gradients import CELLS, STARTS, measure_gradients
 from training.lab.machine import describe_machine
 from training.lab.plan import PARTS, Plan
 from training.lab.progress import Bar
+from training.lab.published import published_maps
 from training.lab.report import write_report
 from training.lab.rungs import Rung
 from training.lab.store import Missing, Store
@@ -24,8 +25,8 @@ from training.lab.texts import TextTask
 __all__ = ["run_lab"]
 
 # Seconds of a usual core, for the bar: a gradient's seed; a step on strings, on dates, on texts;
-# a rung's speeds.
-_SEED, _STRING_STEP, _DATE_STEP, _TEXT_STEP, _COST = 0.02, 0.02, 0.04, 0.15, 0.6
+# a published model's maps; a rung's speeds.
+_SEED, _STRING_STEP, _DATE_STEP, _TEXT_STEP, _PUBLISHED, _COST = 0.02, 0.02, 0.04, 0.15, 1.0, 0.6
 
 
 def run_lab(plan: Plan) -> Path:
@@ -45,6 +46,7 @@ def run_lab(plan: Plan) -> Path:
         "gradients": _gradients,
         "strings": _strings,
         "texts": _texts,
+        "published": _published,
         "costs": _costs,
     }
     parts: dict[str, Any] = {}
@@ -64,6 +66,7 @@ def _work(plan: Plan) -> Mapping[str, float]:
         "gradients": _SEED * sizes.reach_seeds * len(STARTS) * len(CELLS),
         "strings": _STRING_STEP * sizes.string_steps * len(TASKS) * len(plan.rungs),
         "texts": text_step * sizes.text_steps * len(plan.text_rungs),
+        "published": _PUBLISHED if plan.model else 0.0,
         "costs": _COST * len(plan.cost_rungs),
     }
 
@@ -142,6 +145,21 @@ def _texts(plan: Plan, store: Store, bar: Bar) -> dict[str, Any]:
             lambda rung=rung: task.measure(rung, lambda: bar.advance(step)),  # type: ignore[misc]
         )
     return {"about": about, "steps": sizes.text_steps, "rungs": rungs}
+
+
+def _published(plan: Plan, store: Store, bar: Bar) -> dict[str, Any]:
+    if plan.model is None:
+        raise Missing("published")
+    path = plan.model.resolve()
+    bar.now(f"published: {path.parent.name}")
+
+    def make() -> dict[str, Any]:
+        drawn = published_maps(path)
+        bar.advance(_PUBLISHED)
+        return drawn
+
+    settings = {"model": list(path.parts[-2:])}  # a published version never changes
+    return _part(store, bar, ("published", settings, _PUBLISHED), make)
 
 
 def _costs(plan: Plan, store: Store, bar: Bar) -> dict[str, Any]:

@@ -52,6 +52,7 @@ class TextTask:
         return {
             "corpus": Path(self.texts.train).name if self.texts else "dates",
             "given": self.texts is not None,
+            "attribution": self.texts.attribution if self.texts else "",
             "metric": self.metric,
             "train_pairs": len(self._corpus.train),
             "dev_sources": len(self._dev),

@@ -1,6 +1,7 @@
 """What each measurement of the lab must find where the answer is known."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from training.lab import cli
 from training.lab.findings import findings, judge
 from training.lab.maps import attention_map
 from training.lab.plan import PARTS, sizes_for
+from training.lab.published import published_maps
 from training.lab.reach import layer_reach, source_reach
 from training.lab.rungs import LADDER, all_rungs, ladder
 from training.lab.strings import accuracy_by_length
@@ -122,6 +124,22 @@ def test_attention_is_shared_out_whole_at_each_step(config: ModelConfig) -> None
     assert pytest.approx(np.ones(len(drawn["target"])), abs=1e-3) == np.sum(
         drawn["weights"], axis=1
     )
+
+
+def test_a_published_model_shares_out_its_attention_too(repository: Path) -> None:
+    shipped = max(
+        (repository / "exported" / "tatoeba-de-en").iterdir(), key=lambda path: int(path.name)
+    )
+
+    published = published_maps(shipped)
+
+    assert f"tatoeba-de-en/{shipped.name}" == published["model"]
+    assert 3 == len(published["maps"])
+    for drawn in published["maps"]:
+        assert (len(drawn["target"]), len(drawn["source"])) == np.shape(drawn["weights"])
+        assert pytest.approx(np.ones(len(drawn["target"])), abs=1e-2) == np.sum(
+            drawn["weights"], axis=1
+        )
 
 
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=60), st.integers(1, 7))

@@ -159,6 +159,18 @@ def test_a_damaged_part_is_made_anew(tmp_path: Path) -> None:
     assert before == numbers(tmp_path)["parts"]
 
 
+def test_a_published_model_is_drawn_when_it_is_named(repository: Path, tmp_path: Path) -> None:
+    model = repository / "exported" / "tatoeba-de-en" / "1"
+    chosen = ["--out", str(tmp_path), "--only", "published"]
+
+    assert 0 == main(["lab", *chosen, "--model", str(model)])
+
+    text = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert "tatoeba-de-en/1" in text
+    assert "(maps-published.png)" in text
+    assert (tmp_path / "maps-published.png").exists()
+
+
 def test_one_part_alone_leaves_in_the_report_what_was_there(tmp_path: Path) -> None:
     run_lab(plan(tmp_path, parts=("gradients",)))
     run_lab(plan(tmp_path, parts=("costs",)))
