@@ -105,6 +105,9 @@ class OnnxStepper:
         self._states: list[Tensor] | None = None  # [R, *], in the order in which the graph ran
         self._fresh: list[list[Tensor]] = []  # [J, *], of the sources joined since
         self._fresh_rows = 0
+        self._laid_out: tuple[int, dict[str, Tensor]] | None = (
+            None  # for the top_k of the last step
+        )
         growing = [s for s in manifest.states if s.growing_axis is not None]
         self._caches = Caches(cache_shapes(growing, graphs.decoder.inputs))
         cache_outputs = {s.output: s.input for s in growing}
@@ -176,7 +179,6 @@ class OnnxStepper:
             self._memories.keep(work.kept_B)
             if self._shortlists is not None:
                 self._shortlists.keep(work.kept_B)
-        slots_MG, slot_of_R = self._memories.slots(work.sources_R)
         probes_RP = work.probe_ids_RP
         if probes_RP is None:
             probes_RP = np.empty((len(work.tokens_R), 0), np.int64)
@@ -184,10 +186,8 @@ class OnnxStepper:
         feeds: dict[str, Tensor] = {
             TOKENS: work.tokens_R,
             TOP_K: np.array([min(work.top_k, vocabulary)], np.int64),
-            SLOTS: slots_MG,
-            SLOT_OF: slot_of_R,
-            SOURCE_LENGTHS: self._memories.lengths_M,
             PROBES: probes_RP,
+            **self._layout(work),
             **self._memories.tensors,
         }
         outputs = self._run_in_places(work, feeds) if self._caches else self._run(work, feeds)
@@ -206,6 +206,22 @@ class OnnxStepper:
             self._shortlists.clear()
         self._states = None
         self._fresh, self._fresh_rows = [], 0
+        self._laid_out = None
+
+    def _layout(self, work: StepInput) -> dict[str, Tensor]:
+        """Where the rows sit and what they are scored over: as before, where nobody moved."""
+        moved = work.parents_R is not None or work.kept_B is not None or self._fresh_rows > 0
+        if moved or self._laid_out is None or self._laid_out[0] != work.top_k:
+            slots_MG, slot_of_R = self._memories.slots(work.sources_R)
+            layout = {
+                SLOTS: slots_MG,
+                SLOT_OF: slot_of_R,
+                SOURCE_LENGTHS: self._memories.lengths_M,
+            }
+            if self._shortlists is not None:
+                layout |= self._shortlists.feeds(work.sources_R, work.top_k)
+            self._laid_out = work.top_k, layout
+        return self._laid_out[1]
 
     def _encode(self, sources: Sequence[Tokens]) -> dict[str, Tensor]:
         lengths_J = np.array([len(s) for s in sources], np.int64)
@@ -220,8 +236,6 @@ class OnnxStepper:
     def _run(self, work: StepInput, feeds: dict[str, Tensor]) -> dict[str, Tensor]:
         """Outputs by name, of a model whose states are all of fixed size."""
         feeds.update(zip(self._state_inputs, self._continued(work.parents_R), strict=True))
-        if self._shortlists is not None:
-            feeds.update(self._shortlists.feeds(work.sources_R, work.top_k))
         used = {name: feeds[name] for name in self._decoder_inputs}
         values = self._decoder.run(self._decoder_outputs, used)
         outputs = dict(zip(self._decoder_outputs, values, strict=True))

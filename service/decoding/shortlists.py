@@ -112,6 +112,9 @@ class Shortlists:
         union_W = np.flatnonzero(self._wanted_V)
         if not len(union_W):
             union_W = np.zeros(1, np.int64)  # nobody is scored over it, but a product has a width
+        # The longest list may have left.
+        longest = max(int(self._counts_B.max(initial=0)), 1)
+        self._own_BC = self._own_BC[:, : padded(longest, _MULTIPLE)]
         place_V = np.zeros(len(self._wanted_V), np.int32)
         place_V[union_W] = np.arange(len(union_W))
         self._union_W = union_W
