@@ -12,6 +12,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 __all__ = ["draw_costs", "draw_gradients", "draw_maps", "draw_strings", "draw_texts"]
 
@@ -24,7 +25,7 @@ Numbers = Mapping[str, Any]
 
 def draw_gradients(numbers: Numbers, strings: Numbers | None, path: Path) -> None:
     """Norms by steps back in time; and, of trained models, where the gradient arrives."""
-    figure, panels = _figure(2 if strings is None else 3, 1, (11 if strings else 8, 3.6))
+    figure, panels = _figure(2 if strings is None else 3, 1, (12 if strings else 8, 3.6))
     for axes, (start, cells) in zip(panels[:2], numbers["norms"].items(), strict=True):
         for cell, norms in cells.items():
             relative = [norm / norms[0] for norm in norms]
@@ -56,13 +57,14 @@ def _draw_reach(axes: Axes, strings: Numbers) -> None:
     axes.set_title("trained to reverse: the last symbol said", fontsize=10)
     axes.set_xlabel("source symbol (the 1st is wanted)")
     axes.set_ylabel("share of the gradient")
-    axes.legend(fontsize=7)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
 
 
 def draw_strings(numbers: Numbers, path: Path) -> None:
     """What is right by length: a column for each task; symbols above, whole strings below."""
     tasks = numbers["tasks"]
-    figure, panels = _figure(len(tasks), 2, (9.5, 6))
+    figure, panels = _figure(len(tasks), 2, (10.5, 6))
     for column, (task, rungs) in enumerate(tasks.items()):
         for row, key in enumerate(("symbols", "exact")):
             axes = panels[row * len(tasks) + column]
@@ -80,7 +82,8 @@ def draw_strings(numbers: Numbers, path: Path) -> None:
         panels[len(tasks) + column].set_xlabel("symbols (dotted: the longest in training)")
     panels[0].set_ylabel("symbols right, %")
     panels[len(tasks)].set_ylabel("strings wholly right, %")
-    panels[0].legend(fontsize=_SMALL)
+    handles, names = panels[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside right upper", fontsize=_SMALL, frameon=False)
     _save(figure, path)
 
 

@@ -21,10 +21,12 @@ class Bar:
         self._bar = tqdm(
             total=total,
             disable=None,  # only on a terminal
+            miniters=0,  # fractions of a second are steps too
             dynamic_ncols=True,
             bar_format="{percentage:3.0f}%|{bar}| {elapsed} of about {desc}{postfix}",
             file=sys.stderr,
         )
+        self._bar.set_description_str("?", refresh=False)
 
     def advance(self, seconds: float) -> None:
         """So many seconds' worth of work are done."""
