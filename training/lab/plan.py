@@ -59,7 +59,7 @@ def quick_sizes() -> Sizes:
         longest=8,
         beyond=12,
         per_length=30,
-        text_steps=120,
+        text_steps=400,
         text_pairs=8000,
         text_dev=300,
         repeats=3,
