@@ -70,7 +70,7 @@ def all_rungs() -> tuple[Rung, ...]:
 
 
 def text_ladder(*, given: bool) -> tuple[Rung, ...]:
-    """The recipes as they are for dates; wider, and with smaller steps, for given sentences."""
+    """The recipes as they are for dates; wider for given sentences."""
     rungs = ladder(TEXT_LADDER)
     return tuple(_widened(rung) for rung in rungs) if given else rungs
 
@@ -87,5 +87,5 @@ def _widened(rung: Rung) -> Rung:
         changes["encoder_feed_forward"] = 2 * recipe.model.encoder_feed_forward
         changes["decoder_feed_forward"] = 2 * recipe.model.decoder_feed_forward
     model = dataclasses.replace(recipe.model, **changes)  # type: ignore[arg-type]
-    optim = dataclasses.replace(recipe.optim, rate=2e-3, label_smoothing=0.1)
+    optim = dataclasses.replace(recipe.optim, label_smoothing=0.1)
     return Rung(rung.name, dataclasses.replace(recipe, model=model, optim=optim))
