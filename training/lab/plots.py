@@ -4,6 +4,7 @@ that the same numbers give the same file.
 
 from __future__ import annotations
 
+import io
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from PIL import Image
 
 __all__ = ["draw_costs", "draw_gradients", "draw_maps", "draw_strings", "draw_texts"]
 
@@ -164,7 +166,11 @@ def _figure(columns: int, rows: int, size: tuple[float, float]) -> tuple[Figure,
 def _save(figure: Figure, path: Path) -> None:
     with mpl.rc_context({"font.family": "DejaVu Sans"}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph")  # scripts that the font lacks show as boxes
-        figure.savefig(path, dpi=_DOTS, metadata={"Software": None})
+        drawn = io.BytesIO()
+        figure.savefig(drawn, dpi=_DOTS, metadata={"Software": None})
+    # A third of the size: lines and greys need no millions of colours.
+    few = Image.open(drawn).convert("RGB").quantize(128, dither=Image.Dither.NONE)
+    few.save(path, "PNG", optimize=True)
 
 
 def _span(low: int, high: int) -> str:

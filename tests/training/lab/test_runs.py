@@ -160,13 +160,13 @@ def test_a_damaged_part_is_made_anew(tmp_path: Path) -> None:
 
 
 def test_a_published_model_is_drawn_when_it_is_named(repository: Path, tmp_path: Path) -> None:
-    model = repository / "exported" / "tatoeba-de-en" / "1"
+    model = max((repository / "exported" / "tatoeba-de-en").iterdir())
     chosen = ["--out", str(tmp_path), "--only", "published"]
 
     assert 0 == main(["lab", *chosen, "--model", str(model)])
 
     text = (tmp_path / "README.md").read_text(encoding="utf-8")
-    assert "tatoeba-de-en/1" in text
+    assert f"tatoeba-de-en/{model.name}" in text
     assert "(maps-published.png)" in text
     assert (tmp_path / "maps-published.png").exists()
 
