@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from shutil import copytree
 
+from service.bundle.names import version_directory, versions
 from service.cli.sentences import SENTENCES
 from service.decoding import EngineLimits
 from tests.soak.doors import Answer, Door, InProcess, OverGrpc
@@ -20,7 +21,8 @@ from tests.soak.soak import all_at_once, differences, one_by_one, outcomes
 from tests.soak.visitors import Visitor, visitors
 from tests.system.server import running
 
-SHIPPED = Path(__file__).resolve().parents[2] / "exported" / "tatoeba-de-en" / "1"
+_EXPORTED, _MODEL = Path(__file__).resolve().parents[2] / "exported", "tatoeba-de-en"
+SHIPPED = version_directory(_EXPORTED, _MODEL, max(versions(_EXPORTED, _MODEL), default=1))
 _SHOWN = 3
 
 
