@@ -11,7 +11,7 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from importlib import metadata
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from prometheus_client import (
     CollectorRegistry,
@@ -27,6 +27,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.registry import Collector
 
 from service import __version__
+from service.facts import Fill, ResultFacts, StepFacts
 
 # A step takes 0.2-10 ms and a sentence 5-500 ms, so the fine buckets are where those lie.
 STEP_BUCKETS = (0.0002, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.05, 0.1, 0.5)
@@ -71,49 +72,6 @@ class _MethodSeries(NamedTuple):
 
 UNKNOWN_METHOD = RpcMethod("unary", "unknown", "unknown")
 """Counts every method that nobody declared: those names are the caller's choice, not ours."""
-
-
-class Fill(Protocol):
-    """How full an engine is now; `service.decoding.Engine` fulfils it."""
-
-    @property
-    def queue_depth(self) -> int: ...
-    @property
-    def live_rows(self) -> int: ...
-
-
-class StepFacts(Protocol):
-    """What one step of an engine tells; `service.decoding.StepReport` fulfils it."""
-
-    @property
-    def rows(self) -> int: ...
-    @property
-    def cancelled(self) -> int: ...
-    @property
-    def failed(self) -> int: ...
-    @property
-    def expired(self) -> int: ...
-    @property
-    def tokens(self) -> int: ...
-    @property
-    def wasted_rows(self) -> int: ...
-    @property
-    def step_seconds(self) -> float: ...
-    @property
-    def encode_seconds(self) -> float: ...
-    @property
-    def host_seconds(self) -> float: ...
-
-
-class ResultFacts(Protocol):
-    """What one decoded sentence tells; `service.decoding.request.DecodeResult` fulfils it."""
-
-    @property
-    def queue_seconds(self) -> float: ...
-    @property
-    def decode_seconds(self) -> float: ...
-    @property
-    def first_token_seconds(self) -> float: ...
 
 
 def new_registry() -> CollectorRegistry:

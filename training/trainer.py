@@ -133,7 +133,7 @@ class Trainer:
                 started = time.monotonic()
                 facts = self._step(batch)
                 # One clock for all: budget and schedule are decided by it.
-                elapsed = self.team.from_first(lambda since=started: time.monotonic() - since)  # type: ignore[misc]
+                elapsed = self.team.from_first(lambda since=started: time.monotonic() - since)  # type: ignore[misc]  # mypy infers no lambda with a default
                 progress.seconds += elapsed
                 progress.step += 1
                 progress.batch += 1

@@ -44,9 +44,9 @@ def exact(model: Ensemble) -> Candidate:
 
 def first_step(stepper: object, top_k: int = VOCABULARY) -> tuple[np.ndarray, np.ndarray | None]:
     """Probabilities by id, and attention, of the first token of each source."""
-    stepper.join(SOURCES)  # type: ignore[attr-defined]
+    stepper.join(SOURCES)  # type: ignore[attr-defined]  # what it opened is a stepper
     rows = np.arange(len(SOURCES))
-    output = stepper.step(  # type: ignore[attr-defined]
+    output = stepper.step(  # type: ignore[attr-defined]  # what it opened is a stepper
         StepInput(
             tokens_R=np.full(len(SOURCES), SPECIAL.bos),
             sources_R=rows,

@@ -28,7 +28,7 @@ def teacher(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def wanted(teacher: Path, out: Path, **options: object) -> Distillation:
-    return dataclasses.replace(Distillation(teacher=teacher, out=out), **options)  # type: ignore[arg-type]
+    return dataclasses.replace(Distillation(teacher=teacher, out=out), **options)  # type: ignore[arg-type]  # a value of the parameter
 
 
 def lines(path: Path) -> list[str]:
@@ -103,7 +103,7 @@ def test_a_run_that_was_cut_short_goes_on(
     def killed(*_: object, **__: object) -> str:
         if (tmp_path / "cut.tsv.partial").read_bytes().count(b"\n") == 2:
             raise KeyboardInterrupt
-        return chosen(*_, **__)  # type: ignore[arg-type]
+        return chosen(*_, **__)  # type: ignore[arg-type]  # a value of the parameter
 
     chosen = distillation._chosen
     with monkeypatch.context() as patch:

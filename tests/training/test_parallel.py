@@ -41,7 +41,7 @@ def process(root: Path, rank: int, name: str, stop: int, sections: dict[str, Any
                 os.kill(os.getpid(), signal.SIGTERM)
             return value
 
-        Team.from_first = stopping  # type: ignore[method-assign]
+        Team.from_first = stopping  # type: ignore[method-assign]  # this process ends with it
     try:
         runs.train(name, **sections)
     except Interrupted:

@@ -12,7 +12,7 @@ from training.data.strings import ANSWERS, string_pairs
 
 def corpus(kind: str, seed: int = 1, *, shortest: int = 2, longest: int = 5) -> Corpus:
     config = DataConfig(
-        kind=kind,  # type: ignore[arg-type]
+        kind=kind,  # type: ignore[arg-type]  # a value of the parameter
         train_pairs=900,
         dev_pairs=300,
         min_symbols=shortest,

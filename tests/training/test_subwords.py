@@ -31,7 +31,7 @@ class Cut:
     """A corpus with a fitted tokenizer."""
 
     def __init__(self, kind: str) -> None:
-        self.kind = TokenizerConfig(model=kind, vocabulary_size=320)  # type: ignore[arg-type]
+        self.kind = TokenizerConfig(model=kind, vocabulary_size=320)  # type: ignore[arg-type]  # a value of the parameter
         spec, self.model = fit_tokenizer(self.kind, corpus(), seed=1)
         self.tokenizer = SentencePieceTokenizer(self.model, SPECIAL, spec)
 

@@ -19,7 +19,7 @@ REBER = re.compile(f"B(?:{UPPER}S|{LOWER}V|{LOWER}PS)E")
 
 
 def corpus(kind: str, seed: int = 1) -> Corpus:
-    config = DataConfig(kind=kind, train_pairs=1500, dev_pairs=300)  # type: ignore[arg-type]
+    config = DataConfig(kind=kind, train_pairs=1500, dev_pairs=300)  # type: ignore[arg-type]  # a value of the parameter
     return read_corpus(config, Path("nowhere"), seed)
 
 

@@ -104,7 +104,7 @@ def _strings(plan: Plan, store: Store, bar: Bar) -> dict[str, Any]:
                 store,
                 bar,
                 (f"strings/{name}/{rung.name}", settings, _STRING_STEP * sizes.string_steps),
-                lambda rung=rung, task=task: task.measure(  # type: ignore[misc]
+                lambda rung=rung, task=task: task.measure(  # type: ignore[misc]  # mypy infers no lambda with a default
                     rung, lambda: bar.advance(_STRING_STEP)
                 ),
             )
@@ -142,7 +142,7 @@ def _texts(plan: Plan, store: Store, bar: Bar) -> dict[str, Any]:
                 {**settings, **_identity(rung)},
                 step * sizes.text_steps,
             ),
-            lambda rung=rung: task.measure(rung, lambda: bar.advance(step)),  # type: ignore[misc]
+            lambda rung=rung: task.measure(rung, lambda: bar.advance(step)),  # type: ignore[misc]  # mypy infers no lambda with a default
         )
     return {"about": about, "steps": sizes.text_steps, "rungs": rungs}
 

@@ -86,6 +86,6 @@ def _widened(rung: Rung) -> Rung:
     else:
         changes["encoder_feed_forward"] = 2 * recipe.model.encoder_feed_forward
         changes["decoder_feed_forward"] = 2 * recipe.model.decoder_feed_forward
-    model = dataclasses.replace(recipe.model, **changes)  # type: ignore[arg-type]
+    model = dataclasses.replace(recipe.model, **changes)  # type: ignore[arg-type]  # values by field name, checked by the recipe
     optim = dataclasses.replace(recipe.optim, label_smoothing=0.1)
     return Rung(rung.name, dataclasses.replace(recipe, model=model, optim=optim))

@@ -71,8 +71,8 @@ def test_what_a_model_does_not_read_has_no_gradient() -> None:
     """A decoder that was cut off from the one vector it has of the source."""
     model = lively_model(architecture(decoder_layers=1, attention="none"))
     with torch.no_grad():
-        model.decoder.bridge.weight.zero_()  # type: ignore[union-attr, operator]
-        model.decoder.readout.weight[:, 13:].zero_()  # type: ignore[union-attr, index]
+        model.decoder.bridge.weight.zero_()  # type: ignore[union-attr, operator]  # a recurrent decoder
+        model.decoder.readout.weight[:, 13:].zero_()  # type: ignore[union-attr, index]  # a recurrent decoder
 
     assert [0.0] * 4 == source_reach(model, some_batch())
 

@@ -21,7 +21,7 @@ class Fragile(ScriptedStepper):
         super().__init__(copying(20))
         self.broken = False
 
-    def join(self, sources: list[Tokens], **told: object) -> None:  # type: ignore[override]
+    def join(self, sources: list[Tokens], **told: object) -> None:  # type: ignore[override]  # what it is told besides is passed over
         if any(13 in source for source in sources):
             raise ValueError("secret: 13")
         super().join(sources)
@@ -139,7 +139,7 @@ def test_nothing_is_held_once_nobody_is_left(crank: Crank, stepper: Fragile) -> 
 
 def test_a_latecomer_waits_as_long_as_encoding_is_slow(clock: ManualClock) -> None:
     class Slow(ScriptedStepper):
-        def join(self, sources: list[Tokens], **told: object) -> None:  # type: ignore[override]
+        def join(self, sources: list[Tokens], **told: object) -> None:  # type: ignore[override]  # what it is told besides is passed over
             clock.now += 0.5
             super().join(sources)
 
