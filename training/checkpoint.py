@@ -105,7 +105,7 @@ def save_training(
     staged = _stage(path)
     save_model(model, str(staged / "model.safetensors"))
     save_model(average, str(staged / "average.safetensors"))
-    moments, groups = _flatten(optimizer)
+    moments, groups = _moments_by_name(optimizer, model)
     save_file(moments, str(staged / "optimizer.safetensors"))
     save_file({**random_state(), **(others or {})}, str(staged / "random.safetensors"))
     (staged / "progress.json").write_text(
@@ -142,7 +142,8 @@ def load_training(
             )
         load_model(model, str(path / "model.safetensors"))
         load_model(average, str(path / "average.safetensors"))
-        _unflatten(optimizer, load_file(path / "optimizer.safetensors"), groups)
+        moments = load_file(path / "optimizer.safetensors")
+        _restore_moments(optimizer, model, moments, groups)
         random = load_file(path / "random.safetensors")
     except _DAMAGE as error:
         if isinstance(error, CheckpointError):
@@ -164,26 +165,45 @@ def random_state() -> dict[str, torch.Tensor]:
     return state
 
 
-def _flatten(optimizer: torch.optim.Optimizer) -> tuple[dict[str, torch.Tensor], Any]:
+def _moments_by_name(
+    optimizer: torch.optim.Optimizer, model: nn.Module
+) -> tuple[dict[str, torch.Tensor], Any]:
+    """What the optimiser knows of each parameter, by the parameter's name: torch's own numbering
+    changes with the order in which a model happens to make its layers.
+    """
+    names = [name for name, _ in model.named_parameters()]
     state = optimizer.state_dict()
-    tensors = {
-        f"{index}.{name}": value.contiguous()
+    moments = {
+        f"{names[index]}.{moment}": value.contiguous()
         for index, entry in state["state"].items()
-        for name, value in entry.items()
+        for moment, value in entry.items()
     }
-    return tensors, [
+    return moments, [
         {k: v for k, v in group.items() if k != "params"} for group in state["param_groups"]
     ]
 
 
-def _unflatten(
-    optimizer: torch.optim.Optimizer, tensors: dict[str, torch.Tensor], groups: Any
+def _restore_moments(
+    optimizer: torch.optim.Optimizer,
+    model: nn.Module,
+    moments: dict[str, torch.Tensor],
+    groups: Any,
 ) -> None:
-    state = optimizer.state_dict()
+    """Raises ValueError where a moment fits no parameter: a fused step would write past its end."""
+    parameters = dict(model.named_parameters(remove_duplicate=False))  # a shared one: all its names
+    places = {parameter: place for place, parameter in enumerate(model.parameters())}
     entries: dict[int, dict[str, torch.Tensor]] = {}
-    for key, value in tensors.items():
-        index, name = key.split(".", 1)
-        entries.setdefault(int(index), {})[name] = value
+    for key, value in moments.items():
+        name, moment = key.rsplit(".", 1)
+        if name not in parameters:
+            raise ValueError(f"optimizer: {name} is no parameter of this model")
+        if value.ndim and value.shape != parameters[name].shape:
+            raise ValueError(
+                f"optimizer: {moment} of {name} has shape {list(value.shape)}, "
+                f"the parameter {list(parameters[name].shape)}"
+            )
+        entries.setdefault(places[parameters[name]], {})[moment] = value
+    state = optimizer.state_dict()
     merged = [
         {**group, "params": known["params"]}
         for group, known in zip(groups, state["param_groups"], strict=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from tests.training.tiny import VOCABULARY, architecture
 from training.checkpoint import (
@@ -76,6 +77,45 @@ def test_the_next_step_is_the_one_that_would_have_been(path: Path, tied: bool) -
 
     assert [] == differing(run.model, other.model)
     assert [] == differing(run.average.model, other.average.model)
+
+
+def test_moments_find_their_parameter_in_whatever_order_layers_are_made(path: Path) -> None:
+    run, other = Run(1), Run(2)
+    run.step()
+    run.save(path, progress())
+    turn_round(other.model)
+    other.optimizer = make_optimizer(other.model, OptimConfig())
+    other.load(path)
+
+    assert list(moments(run)) != list(moments(other))
+    for name, moment in moments(other).items():
+        assert torch.equal(moments(run)[name], moment)
+
+
+def test_moments_that_fit_no_parameter_are_refused(path: Path) -> None:
+    run = Run(1)
+    run.step()
+    run.save(path, progress())
+    stored = load_file(path / "optimizer.safetensors")
+    name = next(key for key, value in stored.items() if value.ndim == 2)
+    save_file({**stored, name: stored[name][:-1].clone()}, path / "optimizer.safetensors")
+
+    with pytest.raises(CheckpointError, match=r"damaged: optimizer: exp_avg.* of .* has shape"):
+        Run(1).load(path)
+
+
+def moments(run: Run) -> dict[str, torch.Tensor]:
+    """The first moment of every parameter, in the order of the layers."""
+    named = run.model.named_parameters(remove_duplicate=False)
+    known = run.optimizer.state  # nothing of what the loss does not depend on
+    return {name: known[parameter]["exp_avg"] for name, parameter in named if known[parameter]}
+
+
+def turn_round(model: Seq2Seq) -> None:
+    """The same model, as if it had made its decoder before its encoder."""
+    encoder = model.encoder
+    del model.encoder
+    model.encoder = encoder
 
 
 def test_where_the_run_stood_comes_back(path: Path) -> None:
