@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from service.bundle import SpecialIds, Tokenizer, TokenizerSpec, load_tokenizer
 from service.bundle.schema import dump, parse
-from training.config import Recipe, load_recipe
+from training.config import Recipe, RecipeError, load_recipe
 from training.data.batches import Example, encode_pairs
 from training.data.corpus import (
     CorpusError,
@@ -55,6 +55,11 @@ class Prepared:
         """Ids of a source sentence, eos included."""
         return np.array([*self.tokenizer.encode(text), self.special.eos])
 
+    @property
+    def start(self) -> Path | None:
+        """The run to begin from."""
+        return _start(self.recipe, self.run_dir)
+
     def examples(self) -> Callable[[int], Sequence[Example]]:
         """What an epoch trains on, by its number: see ``Recipe.subwords``."""
         recipe = self.recipe
@@ -71,7 +76,7 @@ def prepare(recipe_path: Path, data_dir: Path, run_dir: Path, seed: int | None =
     neither corpus nor tokenizer, so that such models can answer together.
 
     Raises:
-        RecipeError: the recipe is not usable.
+        RecipeError: the recipe is not usable, or not with the run that it starts from.
         CorpusError: its data is not.
     """
     recipe, sha256 = load_recipe(recipe_path)
@@ -108,17 +113,46 @@ def prepare(recipe_path: Path, data_dir: Path, run_dir: Path, seed: int | None =
 def _tokenizer(
     recipe: Recipe, sha256: str, pairs: list[Pair], run_dir: Path
 ) -> tuple[TokenizerSpec, bytes]:
-    """The run's tokenizer, fitted unless this recipe has done so before."""
+    """The one that this recipe fitted before, that of the run it starts from, or a new one."""
     facts_path = run_dir / "tokenizer" / "spec.json"
     if facts_path.exists():
         facts = json.loads(facts_path.read_text())
         if facts.pop("recipe_sha256") == sha256:
             spec = parse(TokenizerSpec, facts)
             return spec, (facts_path.parent / spec.file).read_bytes()
-    spec, file = fit_tokenizer(recipe.tokenizer, pairs, recipe.seed)
+    start = _start(recipe, run_dir)
+    if start:
+        spec, file = _tokenizer_of(start, recipe)
+    else:
+        spec, file = fit_tokenizer(recipe.tokenizer, pairs, recipe.seed)
     facts_path.parent.mkdir(parents=True, exist_ok=True)
     (facts_path.parent / spec.file).write_bytes(file)
     facts_path.write_text(
         json.dumps({**dump(spec), "recipe_sha256": sha256}, indent=1)
     )  # last: it says that all is there
+    return spec, file
+
+
+def _start(recipe: Recipe, run_dir: Path) -> Path | None:
+    name = recipe.training.start_from
+    return run_dir.absolute().parent / name if name else None
+
+
+def _tokenizer_of(start: Path, recipe: Recipe) -> tuple[TokenizerSpec, bytes]:
+    """The tokenizer that the weights of the run at ``start`` were trained with."""
+    try:
+        begun, _ = load_recipe(start / "recipe.toml")
+        facts = json.loads((start / "tokenizer" / "spec.json").read_text())
+        del facts["recipe_sha256"]
+        spec = parse(TokenizerSpec, facts)
+        file = (start / "tokenizer" / spec.file).read_bytes()
+    except (OSError, KeyError, ValueError) as error:
+        raise RecipeError(
+            f"training.start_from: {start} is no run to begin from ({error}); train it first"
+        ) from None
+    if begun.tokenizer != recipe.tokenizer:
+        raise RecipeError(
+            f"training.start_from: {start} has another tokenizer ({begun.tokenizer}) than this "
+            f"recipe ({recipe.tokenizer}); [tokenizer] must be the same, weights belong to pieces"
+        )
     return spec, file

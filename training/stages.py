@@ -43,7 +43,8 @@ def train(prepared: Prepared, budget_minutes: float | None) -> Progress:
 
     Raises:
         Interrupted: it was asked to stop; the same call goes on.
-        CheckpointError: what is in the run's directory cannot be gone on from.
+        CheckpointError: what is in the run's directory cannot be gone on from, or the run to start
+            from has no weights that fit.
     """
     recipe = prepared.recipe
     plan = TrainingPlan(
@@ -55,7 +56,7 @@ def train(prepared: Prepared, budget_minutes: float | None) -> Progress:
         evaluate=lambda model: _score_dev(prepared, model).value,
         budget_minutes=budget_minutes,
     )
-    return Trainer(plan, _fresh_model(prepared)).train()
+    return Trainer(plan, _first_model(prepared)).train()
 
 
 def evaluate(prepared: Prepared) -> Score:
@@ -114,6 +115,15 @@ def export(
     else:
         model, minutes = _best_model(prepared)
     return export_bundle(prepared, model, minutes, root, threads=usable_cpus(), say=say)
+
+
+def _first_model(prepared: Prepared) -> Seq2Seq:
+    """What the first step changes: random weights, or the best of the run to start from."""
+    model = _fresh_model(prepared)
+    begun = (prepared.run_dir / "checkpoints" / "last").exists()  # the trainer goes on from there
+    if prepared.start and not begun:
+        load_weights(prepared.start / "checkpoints" / "best", model)
+    return model
 
 
 def _fresh_model(prepared: Prepared) -> Seq2Seq:

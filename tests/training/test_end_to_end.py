@@ -114,6 +114,41 @@ def test_a_directory_that_is_no_run_is_refused_as_a_member(done: Path) -> None:
         stages.export(prepared(done), done / "together", lambda line: None, [done.parent])
 
 
+def test_a_run_can_start_from_the_best_weights_of_another(done: Path) -> None:
+    """At a rate of nothing it ends with what it began with."""
+    still = (
+        ("rate = 1e-2", "rate = 1e-12\nfinal_rate = 0.0"),
+        ("epochs = 1", 'epochs = 1\nstart_from = "run"'),
+    )
+    second = prepare(write_recipe(done, DATES, *still), done, done / "second")
+    stages.train(second, None)
+    first = stages.evaluate(prepared(done))
+
+    assert first == stages.evaluate(second)
+
+
+def test_a_run_that_started_from_another_goes_on_without_it(done: Path) -> None:
+    change = ("epochs = 1", f'epochs = 1\nstart_from = "{done / "run"}"')
+    recipe = write_recipe(done, DATES, change)
+    stages.train(prepare(recipe, done, done / "third"), None)
+    (done / "run").rename(done / "moved")
+    try:
+        stages.train(prepare(recipe, done, done / "third"), None)
+    finally:
+        (done / "moved").rename(done / "run")
+
+
+def test_weights_of_another_shape_cannot_be_started_from(done: Path) -> None:
+    changes = (
+        ("embedding = 16", "embedding = 24"),
+        ("epochs = 1", 'epochs = 1\nstart_from = "run"'),
+    )
+    fourth = prepare(write_recipe(done, DATES, *changes), done, done / "fourth")
+
+    with pytest.raises(CheckpointError, match="no usable weights"):
+        stages.train(fourth, None)
+
+
 def test_there_is_nothing_to_export_before_training(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="no usable weights"):
         stages.export(prepared(tmp_path), tmp_path / "exported", lambda line: None)

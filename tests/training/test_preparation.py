@@ -109,3 +109,33 @@ def test_a_recipe_that_cannot_be_used_stops_before_anything_is_written(tmp_path:
         prepare(write_recipe(tmp_path, "name = 3"), tmp_path, tmp_path / "run")
 
     assert not (tmp_path / "run").exists()
+
+
+@pytest.fixture
+def begun(shouting: Path) -> Path:
+    """A run to start from."""
+    prepared(shouting, run="begun")
+    return shouting
+
+
+START = ("epochs = 5", 'epochs = 5\nstart_from = "begun"')
+
+
+def test_a_run_that_starts_from_another_has_its_tokenizer(begun: Path) -> None:
+    (begun / "train.tsv").write_text("xyz\tXYZ\n")  # of which no table of its own could say "ab"
+    found = prepared(begun, START)
+
+    assert "ab" == found.tokenizer.decode(found.tokenizer.encode("ab"))
+    assert begun / "begun" == found.start
+
+
+def test_a_run_cannot_start_from_nothing(shouting: Path) -> None:
+    with pytest.raises(RecipeError, match=r"training.start_from: .*begun is no run to begin from"):
+        prepared(shouting, START)
+
+
+def test_a_run_cannot_start_from_one_of_another_kind_of_tokenizer(begun: Path) -> None:
+    other = ('kind = "characters"', 'kind = "sentencepiece"\nvocabulary_size = 300')
+
+    with pytest.raises(RecipeError, match=r"start_from: .*begun has another tokenizer"):
+        prepared(begun, START, other)
