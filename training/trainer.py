@@ -18,23 +18,21 @@ import torch
 from torch import nn
 
 from service.bundle import SpecialIds
-from training.averaging import KeptWeights, average_weights
 from training.checkpoint import (
     Progress,
     load_training,
     random_state,
     save_training,
-    save_weights,
 )
 from training.config import Recipe
 from training.data.batches import Batch, BatchSampler
-from training.layers import drop_words
-from training.loss import smoothed_cross_entropy
 from training.models import Seq2Seq
+from training.objective import batch_loss
 from training.optim import MovingAverage, Schedule, make_optimizer
 from training.parallel import Team
 from training.reporting import Reporter, Silence
 from training.runtime import choose_device, choose_precision, seed_everything
+from training.selection import Selection
 from training.signals import collected_signals
 
 __all__ = ["Diverged", "Interrupted", "Trainer", "TrainingPlan"]
@@ -76,11 +74,7 @@ class Trainer:
         self.optimizer = make_optimizer(self.model, plan.recipe.optim)
         self.schedule = Schedule(plan.recipe.optim)
         self.checkpoints = plan.run_dir / "checkpoints"
-        self.kept = KeptWeights(
-            self.checkpoints / "kept",
-            max(plan.recipe.training.keep_best, plan.recipe.training.average_best),
-            plan.recipe.evaluation.metric,
-        )
+        self.selection = Selection(plan.recipe, self.checkpoints, plan.evaluate, self.team)
         self.batches_per_epoch = plan.sampler.batches_in(0)
         self.total_steps = self.batches_per_epoch * plan.recipe.training.epochs
         self.progress = Progress(recipe_sha256=plan.recipe_sha256)
@@ -139,7 +133,7 @@ class Trainer:
                 progress.batch += 1
                 facts |= {
                     "tokens_per_second": batch.tokens / elapsed,
-                    "epoch": progress.step / self.batches_per_epoch,
+                    "epoch": self._epochs(),
                 }
                 reporter.step(progress.step, facts, remaining_seconds=self._remaining_seconds())
                 if progress.step % every == 0 or self._out_of_budget():
@@ -171,18 +165,9 @@ class Trainer:
         batch, weight = self.team.share(batch, self.plan.special.pad)
         batch = Batch(*(getattr(batch, f.name).to(self.device) for f in dataclasses.fields(batch)))
         self.model.train()
-        dropout, special = self.plan.recipe.model, self.plan.special
-        source_BS = drop_words(batch.source_BS, dropout.source_word_dropout, special)
-        target_in_BT = drop_words(batch.target_in_BT, dropout.word_dropout, special)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-            readout_BTE = self.model(source_BS, batch.source_lengths_B, target_in_BT)
-            loss, nll = smoothed_cross_entropy(
-                readout_BTE.flatten(0, 1),
-                self.model.output.weight,
-                self.model.output.bias,
-                batch.target_out_BT.flatten(),
-                smoothing=config.label_smoothing,
-                ignore=special.pad,
+            loss, nll = batch_loss(
+                self.model, batch, self.plan.special, smoothing=config.label_smoothing
             )
         (loss * weight).backward()
         losses = torch.stack([loss.detach(), nll]) * weight
@@ -201,55 +186,19 @@ class Trainer:
         return {"loss": mean_loss, "nll": mean_nll, "gradient_norm": norm.item(), "rate": rate}
 
     def _evaluate(self, reporter: Reporter | Silence) -> None:
-        progress, config = self.progress, self.plan.recipe.optim
-        evaluated = self.average.model if self.average.decay else self.model.eval()
-        facts = self._score(evaluated)
-        progress.history.append(facts)
-        progress.evaluated_step = progress.step
-        if self._take_if_best(evaluated, facts):
-            progress.evaluations_since_best = progress.stale_evaluations = 0
-        else:
-            progress.evaluations_since_best += 1
-            progress.stale_evaluations += 1
-        if progress.stale_evaluations >= config.plateau_patience:
-            progress.reductions, progress.stale_evaluations = progress.reductions + 1, 0
-        if self.kept.most > 1 and self.team.first:
-            self.kept.offer(evaluated, {**facts, "step": progress.step})
-        reporter.evaluation(progress.step, facts)
+        model = self.average.model if self.average.decay else self.model.eval()
+        facts = self.selection.offer(model, self.progress, self._epochs())
+        reporter.evaluation(self.progress.step, facts)
 
     def _average_best(self, reporter: Reporter | Silence) -> None:
-        """The mean of the best evaluations becomes the best weights, if it scores better than each
-        of them.
-        """
-        with self.team.first_alone():
-            chosen = self.kept.best()[: self.plan.recipe.training.average_best]
-        averaged = copy.deepcopy(self.average.model)
-        average_weights(averaged, [kept.path for kept in chosen])
-        facts = self._score(averaged)
-        better = self._take_if_best(averaged, facts, averaged=[kept.step for kept in chosen])
-        self.progress.averaged_step = self.progress.step
-        reporter.evaluation(self.progress.step, facts, event="average")
-        reporter.say(
-            f"the mean of the {len(chosen)} best is {'taken' if better else 'no better: left out'}"
+        averaged = self.selection.offer_mean(
+            copy.deepcopy(self.average.model), self.progress, self._epochs()
         )
-
-    def _score(self, model: Seq2Seq) -> dict[str, float]:
-        return {
-            "epoch": self.progress.step / self.batches_per_epoch,
-            self.plan.recipe.evaluation.metric: self.team.from_first(
-                lambda: self.plan.evaluate(model)
-            ),
-            "minutes": self.progress.seconds / 60,
-        }
-
-    def _take_if_best(self, model: Seq2Seq, facts: dict[str, float], **more: object) -> bool:
-        progress, score = self.progress, facts[self.plan.recipe.evaluation.metric]
-        if progress.best_score is not None and score <= progress.best_score:
-            return False
-        progress.best_score, progress.best_step = score, progress.step
-        if self.team.first:
-            save_weights(self.checkpoints / "best", model, {**facts, "step": progress.step, **more})
-        return True
+        reporter.evaluation(self.progress.step, averaged.facts, event="average")
+        reporter.say(
+            f"the mean of the {averaged.members} best is "
+            f"{'taken' if averaged.taken else 'no better: left out'}"
+        )
 
     def _save(self) -> None:
         gathered = {name: self.team.gather(state) for name, state in random_state().items()}
@@ -268,6 +217,9 @@ class Trainer:
                 self.progress,
                 others,
             )
+
+    def _epochs(self) -> float:
+        return self.progress.step / self.batches_per_epoch
 
     def _evaluation_interval(self) -> int:
         return max(1, self.batches_per_epoch // self.plan.recipe.training.evaluations_per_epoch)

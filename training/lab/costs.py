@@ -16,9 +16,9 @@ import torch
 
 from training.data.batches import Batch
 from training.data.fitting import SPECIAL_IDS
-from training.lab.fitting import batch_loss
 from training.lab.rungs import Rung
 from training.models import Seq2Seq, make_model
+from training.objective import batch_loss
 from training.optim import make_optimizer
 
 __all__ = ["LENGTH", "ROWS", "VOCABULARY", "measure_cost"]
@@ -53,7 +53,7 @@ def _training(model: Seq2Seq, batch: Batch, rung: Rung) -> Callable[[], None]:
 
     def step() -> None:
         model.train()
-        loss, _ = batch_loss(model, batch, rung.recipe.optim, SPECIAL_IDS)
+        loss, _ = batch_loss(model, batch, SPECIAL_IDS, smoothing=rung.recipe.optim.label_smoothing)
         loss.backward()
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)

@@ -10,18 +10,16 @@ from collections.abc import Callable, Iterator
 from itertools import count, islice
 from typing import NamedTuple
 
-import torch
 from torch import nn
 
 from service.bundle import SpecialIds
 from training.config import OptimConfig
 from training.data.batches import Batch, BatchSampler
-from training.layers import drop_words
-from training.loss import smoothed_cross_entropy
 from training.models import Seq2Seq
+from training.objective import batch_loss
 from training.optim import MovingAverage, Schedule, make_optimizer
 
-__all__ = ["Fitted", "batch_loss", "fit"]
+__all__ = ["Fitted", "fit"]
 
 
 class Fitted(NamedTuple):
@@ -47,33 +45,16 @@ def fit(
     for step, batch in enumerate(islice(_batches(sampler), steps)):
         for group in optimizer.param_groups:
             group["lr"] = schedule.rate(step, step / steps)
-        loss, nll = batch_loss(model, batch, optim, special)
+        loss, token_nll = batch_loss(model, batch, special, smoothing=optim.label_smoothing)
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), optim.clip_norm)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         average.update(model, step)
+        nll = token_nll.item()
         recent += 0.05 * (nll - recent) if step else nll
         tick()
     return Fitted(average.model if optim.ema_decay else model.eval(), recent)
-
-
-def batch_loss(
-    model: Seq2Seq, batch: Batch, optim: OptimConfig, special: SpecialIds
-) -> tuple[torch.Tensor, float]:
-    """What a step minimises, and the plain negative log-likelihood of a token."""
-    source_BS = drop_words(batch.source_BS, model.config.source_word_dropout, special)
-    target_in_BT = drop_words(batch.target_in_BT, model.config.word_dropout, special)
-    readout_BTE = model(source_BS, batch.source_lengths_B, target_in_BT)
-    loss, nll = smoothed_cross_entropy(
-        readout_BTE.flatten(0, 1),
-        model.output.weight,
-        model.output.bias,
-        batch.target_out_BT.flatten(),
-        smoothing=optim.label_smoothing,
-        ignore=special.pad,
-    )
-    return loss, nll.item()
 
 
 def _batches(sampler: BatchSampler) -> Iterator[Batch]:
