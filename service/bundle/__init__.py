@@ -38,9 +38,11 @@ from service.bundle.shortlist import Shortlist, dump_shortlist, parse_shortlist
 from service.bundle.tokenizer import (
     CharacterTokenizer,
     SentencePieceTokenizer,
+    SymbolTokenizer,
     Tokenizer,
     character_table,
     load_tokenizer,
+    symbol_table,
 )
 from service.bundle.writer import next_version, publish_bundle, write_bundle
 
@@ -70,6 +72,7 @@ __all__ = [
     "Shortlist",
     "SpecialIds",
     "StateSpec",
+    "SymbolTokenizer",
     "TensorSpec",
     "Tokenizer",
     "TokenizerSpec",
@@ -90,6 +93,7 @@ __all__ = [
     "parse_shortlist",
     "parse_version",
     "publish_bundle",
+    "symbol_table",
     "versions",
     "write_bundle",
 ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from service.bundle.errors import BundleError
@@ -17,14 +17,23 @@ from service.bundle.manifest import SpecialIds, TokenizerSpec, strict_json
 from service.bundle.schema import SchemaError, dump, parse
 from service.bundle.surrogates import without_surrogates
 
-__all__ = ["CharacterTokenizer", "character_table"]
+__all__ = [
+    "UNKNOWN",
+    "CharacterTokenizer",
+    "character_table",
+    "named_specials",
+    "normaliser",
+    "repeated",
+]
 
 UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 
 _NORMALISATIONS: dict[str, Callable[[str], str]] = {
     "identity": lambda text: text,
     "nfc": lambda text: unicodedata.normalize("NFC", text),
+    "nfd": lambda text: unicodedata.normalize("NFD", text),
     "nfkc": lambda text: unicodedata.normalize("NFKC", text),
+    "nfkd": lambda text: unicodedata.normalize("NFKD", text),
 }
 
 
@@ -39,12 +48,7 @@ def character_table(characters: Iterable[str], special_ids: SpecialIds) -> bytes
     Raises:
         ValueError: if something is not one character, occurs twice, or the special ids leave a gap.
     """
-    names = {
-        special_ids.pad: "<pad>",
-        special_ids.unk: "<unk>",
-        special_ids.bos: "<s>",
-        special_ids.eos: "</s>",
-    }
+    names = named_specials(special_ids)
     rest = iter(characters)
     pieces: list[str] = []
     while (piece := names.get(len(pieces)) or next(rest, None)) is not None:
@@ -74,20 +78,15 @@ class CharacterTokenizer:
             problems.append(
                 f"has {len(pieces)} pieces, tokenizer.vocabulary_size says {spec.vocabulary_size}"
             )
-        if spec.normalisation not in _NORMALISATIONS:
-            problems.append(
-                f"tokenizer.normalisation: {spec.normalisation!r} is none of those that "
-                f"characters know: {', '.join(_NORMALISATIONS)}"
-            )
-        if problems:
+        self._normalise, unknown_form = normaliser(spec.normalisation)
+        if problems := [*problems, *unknown_form]:
             raise BundleError(spec.file, problems)
-        special = set(_ids(special_ids))
+        special = named_specials(special_ids)
         self._pieces = pieces
         self._ids = {piece: i for i, piece in enumerate(pieces) if i not in special}
         self._texts = ["" if i in special else piece for i, piece in enumerate(pieces)]
         self._texts[special_ids.unk] = UNKNOWN
         self._unk = special_ids.unk
-        self._normalise = _NORMALISATIONS[spec.normalisation]
 
     @property
     def vocabulary_size(self) -> int:
@@ -108,6 +107,10 @@ class CharacterTokenizer:
         ids, unk = self._ids, self._unk
         return [ids.get(character, unk) for character in self.normalise(text)]
 
+    def encode_target(self, text: str) -> list[int]:
+        """The same: both sides are written alike."""
+        return self.encode(text)
+
     def decode(self, ids: Sequence[int]) -> str:
         """Text of ids."""
         return "".join(self._texts[self._known(i)] for i in ids)
@@ -120,21 +123,43 @@ class CharacterTokenizer:
         return i if 0 <= i < len(self._pieces) else self._unk
 
 
-def _ids(special_ids: SpecialIds) -> tuple[int, int, int, int]:
-    return special_ids.pad, special_ids.unk, special_ids.bos, special_ids.eos
+def named_specials(special_ids: SpecialIds) -> dict[int, str]:
+    """The special ids, each with a name that only people read."""
+    return {
+        special_ids.pad: "<pad>",
+        special_ids.unk: "<unk>",
+        special_ids.bos: "<s>",
+        special_ids.eos: "</s>",
+    }
+
+
+def normaliser(name: str) -> tuple[Callable[[str], str], list[str]]:
+    """The form of Unicode that a manifest names, and what is wrong with the name."""
+    if form := _NORMALISATIONS.get(name):
+        return form, []
+    known = ", ".join(_NORMALISATIONS)
+    return str, [
+        f"tokenizer.normalisation: {name!r} is none of those that characters know: {known}"
+    ]
+
+
+def repeated(name: str, pieces: Sequence[str], skip: Container[int] = ()) -> Iterator[str]:
+    """A sentence for each of ``pieces`` that occurs before, those at ``skip`` left out."""
+    seen: dict[str, int] = {}
+    for i, piece in enumerate(pieces):
+        if i in skip:
+            continue
+        if piece in seen:
+            yield f"{name}[{i}]: {piece!r} is already at {seen[piece]}"
+        seen.setdefault(piece, i)
 
 
 def _table_problems(pieces: Sequence[str], special_ids: SpecialIds) -> Iterator[str]:
-    special = set(_ids(special_ids))
-    seen: dict[str, int] = {}
+    special = named_specials(special_ids)
     for i in sorted(special):
         if not 0 <= i < len(pieces):
             yield f"has no piece for the special id {i}"
     for i, piece in enumerate(pieces):
-        if i in special:
-            continue
-        if len(piece) != 1 or piece != without_surrogates(piece):
+        if i not in special and (len(piece) != 1 or piece != without_surrogates(piece)):
             yield f"pieces[{i}]: {piece[:20]!r} is not one character"
-        elif piece in seen:
-            yield f"pieces[{i}]: {piece!r} is already at {seen[piece]}"
-        seen.setdefault(piece, i)
+    yield from repeated("pieces", pieces, special)

@@ -93,6 +93,10 @@ class SentencePieceTokenizer:
         ids = self._model.encode(text.replace(BLOCK, stand_in))
         return _replace(ids, self._bytes(stand_in), self._bytes(BLOCK))
 
+    def encode_target(self, text: str) -> list[int]:
+        """The same: both sides are written alike."""
+        return self.encode(text)
+
     def decode(self, ids: Sequence[int]) -> str:
         """Text of ids."""
         decoded: str = self._model.decode([self._known(i) for i in ids])

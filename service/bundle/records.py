@@ -35,9 +35,12 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TokenizerSpec:
-    """How text becomes ids; ``normalisation`` is all that ``decode(encode(text))`` may change."""
+    """How text becomes ids; ``normalisation`` is all that ``decode(encode(text))`` may change.
 
-    kind: Literal["sentencepiece", "characters"]
+    ``symbols`` reads characters and writes symbols with spaces between them.
+    """
+
+    kind: Literal["sentencepiece", "characters", "symbols"]
     file: str
     normalisation: str
     vocabulary_size: int

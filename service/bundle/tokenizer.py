@@ -1,8 +1,9 @@
-"""Text to token ids and back: one protocol, two kinds.
+"""Text to token ids and back: one protocol, three kinds.
 
-Both kinds answer any text whatsoever, and are lossless: ``decode(encode(text)) ==
-normalise(text)``, where ``normalise`` changes only what the manifest declares. A character table
-knows only its own characters; others become the unknown id.
+All kinds answer any text whatsoever, and are lossless: ``decode(encode(text))`` is the text in the
+normalisation that the manifest declares. Where both sides of a model are written alike, this is
+also what becomes of its answers; a symbol table reads letters and writes symbols with spaces
+between them. Tables know only what they list; all else becomes the unknown id.
 """
 
 from __future__ import annotations
@@ -13,13 +14,16 @@ from typing import Protocol
 from service.bundle.characters import CharacterTokenizer, character_table
 from service.bundle.manifest import SpecialIds, TokenizerSpec
 from service.bundle.pieces import SentencePieceTokenizer
+from service.bundle.symbols import SymbolTokenizer, symbol_table
 
 __all__ = [
     "CharacterTokenizer",
     "SentencePieceTokenizer",
+    "SymbolTokenizer",
     "Tokenizer",
     "character_table",
     "load_tokenizer",
+    "symbol_table",
 ]
 
 
@@ -35,12 +39,18 @@ class Tokenizer(Protocol):
         """The id of whatever the vocabulary lacks."""
 
     def normalise(self, text: str) -> str:
-        """What ``decode(encode(text))`` gives back when nothing is unknown."""
+        """What ``decode(encode_target(text))`` gives back when nothing is unknown."""
 
     def encode(self, text: str) -> list[int]:
-        """Ids of a text, without special ids at its ends.
+        """Ids of a source, without special ids at its ends.
 
         Never raises; lone surrogates count as U+FFFD.
+        """
+
+    def encode_target(self, text: str) -> list[int]:
+        """Ids of an answer, or of a part of it, without special ids at its ends.
+
+        Never raises either.
         """
 
     def decode(self, ids: Sequence[int]) -> str:
@@ -59,6 +69,10 @@ def load_tokenizer(spec: TokenizerSpec, special_ids: SpecialIds, data: bytes) ->
     Raises:
         BundleError: with every way in which the file is not what the manifest says.
     """
-    if spec.kind == "characters":
-        return CharacterTokenizer(data, special_ids, spec)
-    return SentencePieceTokenizer(data, special_ids, spec)
+    match spec.kind:
+        case "characters":
+            return CharacterTokenizer(data, special_ids, spec)
+        case "symbols":
+            return SymbolTokenizer(data, special_ids, spec)
+        case "sentencepiece":
+            return SentencePieceTokenizer(data, special_ids, spec)

@@ -27,7 +27,9 @@ class Speller:
 
     def __init__(self, manifest: Manifest, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
-        self._spaced = manifest.tokenizer.kind == "sentencepiece"
+        kind = manifest.tokenizer.kind
+        self._spaced = kind != "characters"
+        self._lead = int(kind == "sentencepiece")  # a source begins with a space, unseen
         special = manifest.special_ids
         self._special = {special.pad, special.unk, special.bos, special.eos}
 
@@ -59,7 +61,7 @@ class Speller:
         """
         if not text.strip():
             return ()
-        ids = tuple(self._tokenizer.encode(text.rstrip()))
+        ids = tuple(self._tokenizer.encode_target(text.rstrip()))
         if self._tokenizer.unk_id in ids:
             raise InvalidArgument(field, "has characters that the model does not know")
         return ids
@@ -89,7 +91,7 @@ class Speller:
         None when the tokens do not spell the text letter by letter.
         """
         spelt = [self._bytes(piece) for piece in self._tokenizer.pieces(ids)]
-        lead = int(self._spaced)  # the space before the first word
+        lead = self._lead
         if b"".join(spelt)[lead:] != text.encode():
             return ()
         ends = list(accumulate(map(len, spelt)))

@@ -131,6 +131,30 @@ def test_an_odd_sentence_stops_no_run(kind: str, odd: str) -> None:
     )
 
 
+SOUNDS = [Pair("가각", "k a̠ ɡ a̠ k̚"), Pair("각", "k a̠ k̚")]
+
+
+def test_a_symbol_table_has_a_part_for_each_side() -> None:
+    spec, file = fit_tokenizer(TokenizerConfig(kind="symbols"), SOUNDS, seed=1)
+    known = load_tokenizer(spec, SPECIAL_IDS, file)
+
+    assert ["각", "가", "▁a̠", "▁k", "▁k̚", "▁ɡ"] == known.pieces([4, 5, 6, 7, 8, 9])
+    assert SOUNDS == [
+        (known.decode(known.encode(word)), known.decode(known.encode_target(said)))
+        for word, said in SOUNDS
+    ]
+
+
+@pytest.mark.parametrize("kind", ["characters", "symbols"])
+def test_a_table_is_fitted_to_the_form_that_it_will_read(kind: str) -> None:
+    config = TokenizerConfig(kind=kind, normalisation="nfd")  # type: ignore[arg-type]
+    spec, file = fit_tokenizer(config, SOUNDS, seed=1)
+    known = load_tokenizer(spec, SPECIAL_IDS, file)
+
+    assert 5 == len(known.encode("가각"))
+    assert known.unk_id not in known.encode("가각")
+
+
 def test_a_corpus_too_small_for_its_vocabulary_is_said_to_be() -> None:
     with pytest.raises(CorpusError, match=r"tokenizer\.vocabulary_size 8000 does not fit"):
         fit_tokenizer(TokenizerConfig(), [Pair("ja", "yes")], seed=1)

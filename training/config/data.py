@@ -66,18 +66,27 @@ class DataConfig:
 @dataclass(frozen=True, kw_only=True)
 class TokenizerConfig:
     """``sentencepiece``: one vocabulary for both sides, with byte fallback. ``characters``: a
-    character table.
+    character table. ``symbols``: characters in the source, in the target whatever stands between
+    spaces, such as the sounds of a word.
     """
 
-    kind: Literal["sentencepiece", "characters"] = "sentencepiece"
+    kind: Literal["sentencepiece", "characters", "symbols"] = "sentencepiece"
     model: Literal["unigram", "bpe"] = "unigram"
     vocabulary_size: int = 8000
+    # The form of Unicode that characters are read in. ``nfd`` takes a letter and its accents, or
+    # the letters of a Korean syllable, one by one.
+    normalisation: Literal["identity", "nfc", "nfd", "nfkc", "nfkd"] = "identity"
 
     def validate(self) -> Iterator[str]:
         if self.kind == "sentencepiece" and self.vocabulary_size < 300:
             yield (
                 "vocabulary_size must be at least 300 (256 bytes come first), "
                 f"not {self.vocabulary_size}"
+            )
+        if self.kind == "sentencepiece" and self.normalisation != "identity":
+            yield (
+                "normalisation is for characters and symbols, SentencePiece has its own; "
+                f"not {self.normalisation!r}"
             )
 
 

@@ -53,7 +53,8 @@ def encode_pairs(
     """The pairs whose sides have at most ``max_tokens`` tokens, eos included, and their ids."""
     kept, examples = [], []
     for number, pair in enumerate(pairs, 1):
-        source, target = ([*tokenizer.encode(side), eos] for side in pair)
+        source = [*tokenizer.encode(pair.source), eos]
+        target = [*tokenizer.encode_target(pair.target), eos]
         if max(len(source), len(target)) > max_tokens:
             drops.add(f"longer than {max_tokens} tokens", f"pair {number}", pair.source)
         else:

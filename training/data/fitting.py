@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import sentencepiece
 
-from service.bundle import SpecialIds, TokenizerSpec, character_table
+from service.bundle import SpecialIds, TokenizerSpec, character_table, symbol_table
+from service.bundle.characters import normaliser
 from training.config import TokenizerConfig
 from training.data.corpus import CorpusError, Pair
 
@@ -23,7 +24,7 @@ _NORMALISATION = "nmt_nfkc"
 def fit_tokenizer(
     config: TokenizerConfig, pairs: Sequence[Pair], seed: int
 ) -> tuple[TokenizerSpec, bytes]:
-    """Fit one vocabulary to both sides of ``pairs``.
+    """Fit one vocabulary to both sides of ``pairs``; a symbol table has a part for each.
 
     Returns:
         What the manifest says of the tokenizer, and the content of its file.
@@ -32,8 +33,10 @@ def fit_tokenizer(
         CorpusError: the text is too small for the vocabulary asked for.
     """
     text = [sentence for pair in pairs for sentence in pair]
+    if config.kind == "symbols":
+        return _symbol_table(config, pairs)
     if config.kind == "characters":
-        return _character_table(text)
+        return _character_table(config, text)
     return _sentencepiece(config, text, seed)
 
 
@@ -71,13 +74,36 @@ def _sentencepiece(
     return spec, model.getvalue()
 
 
-def _character_table(text: Iterable[str]) -> tuple[TokenizerSpec, bytes]:
-    counts = Counter(character for sentence in text for character in sentence)
-    characters = sorted(counts, key=lambda character: (-counts[character], character))
+def _character_table(config: TokenizerConfig, text: Iterable[str]) -> tuple[TokenizerSpec, bytes]:
+    characters = _most_frequent_first(_letters(config, text))
     spec = TokenizerSpec(
         kind="characters",
         file="tokenizer.json",
-        normalisation="identity",
+        normalisation=config.normalisation,
         vocabulary_size=len(characters) + 4,  # the special ids
     )
     return spec, character_table(characters, SPECIAL_IDS)
+
+
+def _symbol_table(config: TokenizerConfig, pairs: Sequence[Pair]) -> tuple[TokenizerSpec, bytes]:
+    characters = _most_frequent_first(_letters(config, (pair.source for pair in pairs)))
+    symbols = _most_frequent_first(s for pair in pairs for s in pair.target.split())
+    spec = TokenizerSpec(
+        kind="symbols",
+        file="tokenizer.json",
+        normalisation=config.normalisation,
+        vocabulary_size=len(characters) + len(symbols) + 4,
+    )
+    return spec, symbol_table(characters, symbols)
+
+
+def _letters(config: TokenizerConfig, text: Iterable[str]) -> Iterator[str]:
+    """The characters of ``text`` in the form of Unicode that the recipe asks for."""
+    form, _ = normaliser(config.normalisation)
+    for sentence in text:
+        yield from form(sentence)
+
+
+def _most_frequent_first(found: Iterable[str]) -> list[str]:
+    counts = Counter(found)
+    return sorted(counts, key=lambda each: (-counts[each], each))

@@ -7,7 +7,7 @@ from functools import cache
 import pytest
 import sentencepiece
 
-from service.bundle import Tokenizer, TokenizerSpec, load_tokenizer
+from service.bundle import Tokenizer, TokenizerSpec, load_tokenizer, symbol_table
 from service.decoding import Tokens
 from service.errors import InvalidArgument
 from service.translation import Term
@@ -171,3 +171,33 @@ def test_a_prefix_ends_with_its_last_word() -> None:
 def test_a_prefix_that_cannot_be_spelt_is_refused() -> None:
     with pytest.raises(InvalidArgument, match="does not know"):
         of_characters().prefix("target_prefix", "漢")
+
+
+# --- symbols ------------------------------------------------------------------------------------
+
+
+@cache
+def symbols() -> Tokenizer:
+    data = symbol_table("ab", ["a", "aː", "t͡ʃ", "ç"])
+    return load_tokenizer(SYMBOLS, frozen().manifest.special_ids, data)
+
+
+SYMBOLS = TokenizerSpec(kind="symbols", file="t", normalisation="nfd", vocabulary_size=10)
+
+
+def of_symbols() -> Speller:
+    return Speller(replace(manifest(), tokenizer=SYMBOLS), symbols())
+
+
+def test_a_phrase_of_symbols_is_made_of_whole_symbols() -> None:
+    speller = of_symbols()
+    said = speller.required("f", "t͡ʃ  aː ç")
+
+    assert said in spellings(speller.phrase("f", "t͡ʃ aː ç"))
+    assert said == speller.prefix("f", "t͡ʃ aː ç")
+    with pytest.raises(InvalidArgument, match="does not know"):
+        speller.required("f", "t͡ʃaː")
+
+
+def test_the_places_of_letters_are_found_in_a_source_of_symbols() -> None:
+    assert (1,) == of_symbols().places(symbols().encode("ab"), "ab", [(1, 2)])
