@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -149,7 +150,7 @@ def _distill(args: argparse.Namespace) -> None:
     from training.data.corpus import read_corpus
     from training.distillation import Distillation, distill
 
-    recipe, _ = load_recipe(args.recipe)
+    recipe, _ = load_recipe(args.recipe, args.changes)
     pairs = read_corpus(recipe.data, args.data_dir, recipe.seed).train
     wanted = Distillation(
         teacher=args.teacher,
@@ -175,7 +176,8 @@ def _prepared(args: argparse.Namespace) -> Prepared:
     recipe: Path = args.recipe
     team = Team.current()
     with team.first_alone():  # it fits the tokenizer
-        prepared = prepare(recipe, args.data_dir, args.run_dir or _default_run(args), args.seed)
+        run_dir = args.run_dir or _default_run(args)
+        prepared = prepare(recipe, args.data_dir, run_dir, args.seed, args.changes)
     if not team.first:
         return prepared
     for line in prepared.drops.lines():
@@ -189,8 +191,11 @@ def _prepared(args: argparse.Namespace) -> Prepared:
 
 
 def _default_run(args: argparse.Namespace) -> Path:
+    """Named after the recipe and what is different from it."""
+    values = (change.partition("=")[2].strip() for change in args.changes)
+    other = "".join("-" + re.sub(r"[^\w.+-]+", "_", value) for value in values)
     seed = "" if args.seed is None else f"-seed{args.seed}"
-    return Path("runs") / f"{args.recipe.stem}{seed}"
+    return Path("runs") / f"{args.recipe.stem}{other}{seed}"
 
 
 def _say(line: str) -> None:
@@ -257,6 +262,7 @@ def _parser() -> argparse.ArgumentParser:
                 metavar="MINUTES",
                 help="end after so many minutes of training; the schedule is shortened to fit",
             )
+        _add_changes(stage)
         if not raw:
             stage.add_argument(
                 "--seed",
@@ -297,11 +303,24 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_changes(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--set",
+        dest="changes",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change the recipe: a dotted key and its value, such as optim.rate=2e-3 or "
+        "parameters.language=kor; as often as needed",
+    )
+
+
 def _add_distill(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     summary = "translate a recipe's training sources with a published model, to train another on"
     distill = commands.add_parser("distill", help=summary, description=f"distill: {summary}.")
     distill.set_defaults(command=_distill)
     distill.add_argument("recipe", type=Path, metavar="RECIPE.toml")
+    _add_changes(distill)
     distill.add_argument("--data-dir", type=Path, default=Path("data"), metavar="DIR")
     distill.add_argument(
         "--teacher",

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from service.bundle import SpecialIds, Tokenizer, TokenizerSpec, load_tokenizer
 from service.bundle.schema import dump, parse
-from training.config import Recipe, RecipeError, load_recipe
+from training.config import Recipe, RecipeError, load_recipe, to_toml
 from training.data.batches import Example, encode_pairs
 from training.data.corpus import (
     CorpusError,
@@ -41,6 +41,7 @@ class Prepared:
     recipe: Recipe
     recipe_path: Path
     recipe_sha256: str
+    changes: tuple[str, ...]  # of the recipe, by the command line
     run_dir: Path
     special: SpecialIds
     tokenizer: Tokenizer
@@ -71,18 +72,27 @@ class Prepared:
         return lambda epoch: sampler.epoch(epoch, seed=recipe.seed, longest=recipe.data.max_tokens)
 
 
-def prepare(recipe_path: Path, data_dir: Path, run_dir: Path, seed: int | None = None) -> Prepared:
-    """Read, fit, encode. Another ``seed`` than the recipe's changes weights, order and dropout, but
-    neither corpus nor tokenizer, so that such models can answer together.
+def prepare(
+    recipe_path: Path,
+    data_dir: Path,
+    run_dir: Path,
+    seed: int | None = None,
+    changes: Sequence[str] = (),
+) -> Prepared:
+    """Read, fit, encode.
+
+    ``changes`` make another recipe of it (see ``training.config.changes``). Another ``seed`` than
+    the recipe's changes weights, order and dropout, but neither corpus nor tokenizer, so that such
+    models can answer together.
 
     Raises:
         RecipeError: the recipe is not usable, or not with the run that it starts from.
         CorpusError: its data is not.
     """
-    recipe, sha256 = load_recipe(recipe_path)
+    recipe, sha256 = load_recipe(recipe_path, changes)
     corpus = read_corpus(recipe.data, data_dir, recipe.seed)
     spec, file = _tokenizer(recipe, sha256, corpus.train, run_dir)
-    text = recipe_path.read_text(encoding="utf-8")
+    text = _text(recipe_path, recipe, changes)
     if seed is not None and seed != recipe.seed:
         recipe = dataclasses.replace(recipe, seed=seed)
         sha256 = hashlib.sha256(f"{sha256} --seed {seed}".encode()).hexdigest()
@@ -98,6 +108,7 @@ def prepare(recipe_path: Path, data_dir: Path, run_dir: Path, seed: int | None =
         recipe=recipe,
         recipe_path=recipe_path,
         recipe_sha256=sha256,
+        changes=tuple(changes),
         run_dir=run_dir,
         special=SPECIAL_IDS,
         tokenizer=tokenizer,
@@ -108,6 +119,14 @@ def prepare(recipe_path: Path, data_dir: Path, run_dir: Path, seed: int | None =
         dev=group_references(corpus.dev),
         drops=corpus.drops,
     )
+
+
+def _text(path: Path, recipe: Recipe, changes: Sequence[str]) -> str:
+    """The recipe as it was written; or what changes made of it, every default spelt out."""
+    if not changes:
+        return path.read_text(encoding="utf-8")
+    said = " ".join(f"--set {change}" for change in changes)
+    return f"# {path.name} {said}\n{to_toml(dump(recipe))}"
 
 
 def _tokenizer(

@@ -89,7 +89,7 @@ def _provenance(prepared: Prepared, trained_minutes: float) -> Provenance:
         data=f"{described}, {len(prepared.train)} pairs",
         licence=data.licence or "unstated",
         attribution=data.attribution,
-        recipe=prepared.recipe_path.name,
+        recipe=" --set ".join([prepared.recipe_path.name, *prepared.changes]),
         recipe_sha256=prepared.recipe_sha256,
         seed=recipe.seed,
         duration_minutes=round(trained_minutes, 1),
