@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from training.checkpoint import CheckpointError, load_weights, save_weights
+from training.config import EvaluationConfig
 
 __all__ = ["Kept", "KeptWeights", "average_weights"]
 
@@ -33,17 +34,18 @@ class KeptWeights:
     What is kept depends only on what was offered, so that offering again after a crash is harmless.
     """
 
-    def __init__(self, directory: Path, most: int, metric: str) -> None:
+    def __init__(self, directory: Path, most: int, config: EvaluationConfig) -> None:
         self._directory = directory
         self.most = most
-        self._metric = metric
+        self._metric = config.metric
+        self._sign = 1 if config.lower_is_better else -1
 
     def offer(self, model: nn.Module, facts: dict[str, Any]) -> None:
         """Keep these weights if they are among the best; ``facts`` tell step and score."""
         step, score = int(facts["step"]), float(facts[self._metric])
         path = self._directory / f"step-{step:08d}"
         others = [kept for kept in self.best() if kept.step != step]
-        ranked = _ranked([*others, Kept(path, step, score)])
+        ranked = self._ranked([*others, Kept(path, step, score)])
         if path in {kept.path for kept in ranked[: self.most]}:
             save_weights(path, model, facts)
         for kept in ranked[self.most :]:
@@ -62,7 +64,10 @@ class KeptWeights:
                 found.append(Kept(path, int(facts["step"]), float(facts[self._metric])))
             except (OSError, ValueError, LookupError, TypeError) as error:
                 raise CheckpointError(f"{path}: no usable weights: {error}") from None
-        return _ranked(found)
+        return self._ranked(found)
+
+    def _ranked(self, found: list[Kept]) -> list[Kept]:
+        return sorted(found, key=lambda kept: (self._sign * kept.score, kept.step))
 
 
 def average_weights(model: nn.Module, paths: Sequence[Path]) -> None:
@@ -77,7 +82,3 @@ def average_weights(model: nn.Module, paths: Sequence[Path]) -> None:
         for name, value in model.state_dict().items():
             total[name] = total.get(name, 0) + value.double()
     model.load_state_dict({name: value / len(paths) for name, value in total.items()})
-
-
-def _ranked(found: list[Kept]) -> list[Kept]:
-    return sorted(found, key=lambda kept: (-kept.score, kept.step))

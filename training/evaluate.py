@@ -10,7 +10,7 @@ from sacrebleu.metrics import BLEU, CHRF
 
 __all__ = ["Metric", "Score", "score"]
 
-Metric = Literal["bleu", "chrf", "exact_match"]
+Metric = Literal["bleu", "chrf", "exact_match", "wer"]
 
 
 @dataclass(frozen=True)
@@ -18,20 +18,29 @@ class Score:
     """One metric over a whole set."""
 
     metric: Metric
-    value: float  # 0..100, higher is better
+    value: float  # 0..100
     signature: str
 
 
-def score(metric: Metric, outputs: Sequence[str], references: Sequence[Sequence[str]]) -> Score:
+def score(
+    metric: Metric,
+    outputs: Sequence[str],
+    references: Sequence[Sequence[str]],
+    *,
+    tokenize: str = "13a",
+) -> Score:
     """Score ``outputs`` against every reference of each sentence.
 
-    BLEU and chrF are sacreBLEU's with its default settings (cased, 13a tokens), all references
-    counted; exact match is the share of outputs equal to one of their references.
+    BLEU and chrF are sacreBLEU's (cased, ``tokenize`` for BLEU), all references counted; exact
+    match is the share of outputs equal to one of their references, the word error rate the share of
+    those equal to none.
     """
-    if metric == "exact_match":
+    if metric in {"exact_match", "wer"}:
         hits = sum(output in wanted for output, wanted in zip(outputs, references, strict=True))
-        return Score(metric, 100.0 * hits / max(len(outputs), 1), f"exact_match|n:{len(outputs)}")
-    scorer = BLEU() if metric == "bleu" else CHRF()
+        counted = hits if metric == "exact_match" else len(outputs) - hits
+        return Score(metric, 100.0 * counted / max(len(outputs), 1), f"{metric}|n:{len(outputs)}")
+    # Forced: text that looks tokenised is what "none" is for, and sacreBLEU warns of it otherwise.
+    scorer = BLEU(tokenize=tokenize, force=True) if metric == "bleu" else CHRF()
     most = max(map(len, references))
     # sacreBLEU takes one stream per reference number; None where a sentence has fewer.
     streams = [

@@ -36,12 +36,13 @@ class Selection:
         self, recipe: Recipe, checkpoints: Path, evaluate: Callable[[Seq2Seq], float], team: Team
     ) -> None:
         training = recipe.training
+        self._config = recipe.evaluation
         self._metric = recipe.evaluation.metric
         self._patience = recipe.optim.plateau_patience
         self._best = checkpoints / "best"
         self._mean_of = training.average_best
         self._kept = KeptWeights(
-            checkpoints / "kept", max(training.keep_best, training.average_best), self._metric
+            checkpoints / "kept", max(training.keep_best, training.average_best), self._config
         )
         self._evaluate = evaluate
         self._team = team
@@ -81,7 +82,7 @@ class Selection:
         self, model: Seq2Seq, progress: Progress, facts: dict[str, float], **more: object
     ) -> bool:
         score = facts[self._metric]
-        if progress.best_score is not None and score <= progress.best_score:
+        if progress.best_score is not None and self._config.gain(score, progress.best_score) <= 0:
             return False
         progress.best_score, progress.best_step = score, progress.step
         if self._team.first:

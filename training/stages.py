@@ -32,10 +32,7 @@ class Averaged(NamedTuple):
     score: Score
     before: float  # the score of the best weights so far
     steps: list[int]
-
-    @property
-    def taken(self) -> bool:
-        return self.score.value > self.before
+    taken: bool  # as the best weights
 
 
 def train(prepared: Prepared, budget_minutes: float | None) -> Progress:
@@ -77,9 +74,8 @@ def average(prepared: Prepared, most: int | None) -> Averaged:
         CheckpointError: there are not two of them.
     """
     config, checkpoints = prepared.recipe.training, prepared.run_dir / "checkpoints"
-    kept = KeptWeights(
-        checkpoints / "kept", config.keep_best, prepared.recipe.evaluation.metric
-    ).best()[:most]
+    scoring = prepared.recipe.evaluation
+    kept = KeptWeights(checkpoints / "kept", config.keep_best, scoring).best()[:most]
     if len(kept) < 2:
         raise CheckpointError(
             f"{checkpoints / 'kept'}: {len(kept)} kept evaluation(s), nothing to average; "
@@ -90,10 +86,11 @@ def average(prepared: Prepared, most: int | None) -> Averaged:
     average_weights(model, [entry.path for entry in kept])
     result = _score_dev(prepared, model.eval())
     before = float(facts[result.metric])
-    if result.value > before:
+    better = scoring.gain(result.value, before) > 0
+    if better:
         facts |= {result.metric: result.value, "averaged": [entry.step for entry in kept]}
         save_weights(checkpoints / "best", model, facts)
-    return Averaged(result, before, [entry.step for entry in kept])
+    return Averaged(result, before, [entry.step for entry in kept], better)
 
 
 def export(
@@ -165,4 +162,5 @@ def _score_dev(prepared: Prepared, model: Seq2Seq) -> Score:
     ]
     outputs = greedy_decode(model, sources, prepared.special, limits)
     texts = [prepared.tokenizer.decode(ids) for ids in outputs]
-    return score(config.metric, texts, [entry.targets for entry in prepared.dev])
+    references = [entry.targets for entry in prepared.dev]
+    return score(config.metric, texts, references, tokenize=config.tokenize)

@@ -55,7 +55,7 @@ class TrainingPlan:
     run_dir: Path
     special: SpecialIds
     sampler: BatchSampler
-    evaluate: Callable[[Seq2Seq], float]  # the development score of a model, higher is better
+    evaluate: Callable[[Seq2Seq], float]  # the development score of a model
     budget_minutes: float | None = None
 
 

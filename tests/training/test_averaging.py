@@ -13,6 +13,7 @@ from tests.training.tiny import DATES, write_recipe
 from training import stages
 from training.averaging import KeptWeights, average_weights
 from training.checkpoint import CheckpointError, save_weights
+from training.config import EvaluationConfig
 from training.preparation import Prepared, prepare
 
 
@@ -31,13 +32,21 @@ def offer(kept: KeptWeights, *scores: float) -> None:
 
 @pytest.fixture
 def kept(tmp_path: Path) -> KeptWeights:
-    return KeptWeights(tmp_path / "kept", 3, "bleu")
+    return KeptWeights(tmp_path / "kept", 3, EvaluationConfig(metric="bleu"))
 
 
 def test_the_best_evaluations_stay_the_best_first(kept: KeptWeights) -> None:
     offer(kept, 1.0, 5.0, 2.0, 4.0, 3.0)
 
     assert [(2, 5.0), (4, 4.0), (5, 3.0)] == [(k.step, k.score) for k in kept.best()]
+
+
+def test_of_an_error_rate_the_lowest_stay(tmp_path: Path) -> None:
+    kept = KeptWeights(tmp_path / "kept", 2, EvaluationConfig(metric="wer"))
+    for step, score in enumerate((9.0, 5.0, 7.0, 5.0), 1):
+        kept.offer(constant(step), {"step": step, "wer": score})
+
+    assert [(2, 5.0), (4, 5.0)] == [(k.step, k.score) for k in kept.best()]
 
 
 def test_of_equal_evaluations_the_earlier_stays(kept: KeptWeights) -> None:

@@ -35,7 +35,7 @@ def complaint(tmp_path: Path, text: str) -> str:
 def test_every_recipe_of_the_project_loads(path: Path) -> None:
     recipe, _ = load_recipe(path)
 
-    assert path.stem == recipe.name
+    assert "-".join([path.stem, *recipe.parameters.values()]) == recipe.name
 
 
 def test_what_a_recipe_leaves_out_has_a_default(tmp_path: Path) -> None:
@@ -50,8 +50,9 @@ def test_a_recipe_survives_being_written_and_read(tmp_path: Path) -> None:
     assert recipe == parse(Recipe, dump(recipe))
 
 
-def test_characters_cannot_be_cut_at_random(tmp_path: Path) -> None:
-    text = MINIMAL + '[tokenizer]\nkind = "characters"\n[subwords]\nsource = 1.0\n'
+@pytest.mark.parametrize("kind", ["characters", "symbols"])
+def test_characters_cannot_be_cut_at_random(tmp_path: Path, kind: str) -> None:
+    text = MINIMAL + f'[tokenizer]\nkind = "{kind}"\n[subwords]\nsource = 1.0\n'
 
     assert "a character can be cut in one way only" in complaint(tmp_path, text)
 
@@ -118,6 +119,7 @@ def test_everything_wrong_is_reported_together_by_dotted_path(tmp_path: Path) ->
         ("data", 'kind = "tsv"\nsource_column = 1', "data: source_column and target_column"),
         ("data", 'kind = "tsv"\nsource_column = -1', "data: source_column and target_column"),
         ("data", 'kind = "tsv"\nmax_tokens = 1', "data: max_tokens must be at least 2, not 1"),
+        ("tokenizer", 'normalisation = "nfd"', "tokenizer: normalisation is for characters and"),
         ("tokenizer", "vocabulary_size = 256", "tokenizer: vocabulary_size must be at least 300"),
         ("model", "embedding = 0", "model: embedding must be at least 1, not 0"),
         ("model", "encoder_layers = 0", "model: encoder_layers must be at least 1"),
@@ -157,6 +159,8 @@ def test_everything_wrong_is_reported_together_by_dotted_path(tmp_path: Path) ->
         ("training", "epochs = 1\npatience = 0", "training: patience must be at least 1"),
         ("optim", "clip_norm = 0", "optim: clip_norm must be above 0"),
         ("evaluation", "beam = 0", "evaluation: beam: must be between 1 and 32, not 0"),
+        ("evaluation", 'metric = "wer"\nminimum = 9', "evaluation: minimum: of wer, lower is"),
+        ("evaluation", "maximum = 9", "evaluation: maximum: of bleu, higher is better; set min"),
         ("evaluation", "beam = 33", "evaluation: beam: must be between 1 and 32, not 33"),
         ("evaluation", "max_length_ratio = -1", "evaluation: max_length_ratio"),
         ("evaluation", "length_penalty = nan", "evaluation: length_penalty"),

@@ -154,3 +154,28 @@ def test_there_is_nothing_to_export_before_training(tmp_path: Path) -> None:
         stages.export(prepared(tmp_path), tmp_path / "exported", lambda line: None)
 
     assert not (tmp_path / "exported").exists()
+
+
+# Learnt from eight of eight seeds.
+SPELT = (
+    DATES.replace('kind = "dates"\ntrain_pairs = 600\ndev_pairs = 20', 'kind = "tsv"')
+    .replace("max_tokens = 40", 'max_tokens = 40\ntrain = "words.tsv"\ndev = "words.tsv"')
+    .replace('kind = "characters"', 'kind = "symbols"\nnormalisation = "nfd"')
+    .replace("target_tokens = 1000", "target_tokens = 60")
+    .replace("decoder_layers = 1", "decoder_layers = 1\ndropout = 0.0\noutput_dropout = 0.0")
+    .replace("epochs = 1", "epochs = 6")
+    .replace("warmup_steps = 10", "warmup_steps = 10\nema_decay = 0.9")
+    .replace('"exact_match"', '"wer"\nmaximum = 25')
+)
+
+
+def test_words_become_symbols_with_spaces_between_them(tmp_path: Path) -> None:
+    """A letter and its accent are read one by one, and said as one."""
+    words = ["áb", "ba", "aá", "bb"]
+    lines = [f"{word}\t{' '.join(f'{letter}ː' for letter in word)}\n" for word in words]
+    (tmp_path / "words.tsv").write_text("".join(lines * 250), encoding="utf-8")
+    ready = prepare(write_recipe(tmp_path, SPELT), tmp_path, tmp_path / "run")
+    stages.train(ready, None)
+    stages.export(ready, tmp_path / "exported", lambda line: None)
+
+    assert ["áː bː", "bː aː"] == ask(tmp_path, "áb", "ba")

@@ -77,3 +77,20 @@ def test_exact_match_counts_outputs_equal_to_any_reference() -> None:
 
 def test_exact_match_forgives_nothing() -> None:
     assert 0.0 == score("exact_match", ["yes ", "Yes", "yes."], [("yes",)] * 3).value
+
+
+def test_the_word_error_rate_is_what_no_reference_matches() -> None:
+    result = score("wer", ["a b", "c d", "e", "f "], [("a b",), ("x", "c d"), ("e f",), ("f",)])
+
+    assert (50.0, "wer|n:4") == (result.value, result.signature)
+
+
+def test_bleu_of_tokenised_text_leaves_its_tokens_alone_and_says_so() -> None:
+    outputs, references = ["one (two) three four five ."], [("one ( two ) three four five .",)]
+    usual = score("bleu", outputs, references)
+    as_it_is = score("bleu", outputs, references, tokenize="none")
+    wanted = BLEU(tokenize="none").corpus_score(outputs, [[references[0][0]]]).score
+
+    assert wanted == as_it_is.value
+    assert as_it_is.value < usual.value == pytest.approx(100.0)
+    assert "tok:none" in as_it_is.signature

@@ -236,6 +236,18 @@ def test_below_its_minimum_nothing_is_published(trained: Trained, tmp_path: Path
     assert nothing_in(tmp_path)
 
 
+def test_of_an_error_rate_nothing_above_its_maximum_is_published(
+    trained: Trained, tmp_path: Path
+) -> None:
+    bounds = changed(trained.prepared, evaluation={"metric": "wer", "maximum": 50.0})
+    fresh = make_model(bounds.recipe.model, bounds.tokenizer_spec.vocabulary_size, seed=5)
+
+    with pytest.raises(ExportError, match=r"wer is 100\.00; evaluation\.maximum .* is 50\.0"):
+        export(bounds, fresh, tmp_path)
+    assert nothing_in(tmp_path)
+    assert "wer" == export(bounds, trained.model, tmp_path)[0].manifest.quality[0].metric
+
+
 def test_a_model_that_learnt_nothing_is_not_published(trained: Trained, tmp_path: Path) -> None:
     strict = changed(trained.prepared, evaluation={"minimum": 50.0})
     fresh = make_model(strict.recipe.model, strict.tokenizer_spec.vocabulary_size, seed=5)

@@ -181,6 +181,22 @@ def test_training_ends_when_the_score_has_stopped_rising(runs: Runs) -> None:
     )
 
 
+def test_of_an_error_rate_lower_is_better(runs: Runs) -> None:
+    scores = [50.0, 20.0, 30.0, 20.0, 40.0]
+    progress = runs.train(
+        "one",
+        lambda asked: scores[asked - 1],
+        training={"epochs": 50, "patience": 3},
+        evaluation={"metric": "wer"},
+    )
+
+    assert (5 * BATCHES, 2 * BATCHES, 20.0) == (
+        progress.step,
+        progress.best_step,
+        progress.best_score,
+    )
+
+
 def test_patience_is_remembered_over_a_stop(runs: Runs) -> None:
     patience = {"epochs": 50, "patience": 3}
     with pytest.raises(Interrupted):

@@ -15,9 +15,14 @@ __all__ = ["EvaluationConfig", "ExportConfig"]
 class EvaluationConfig:
     """What early stopping and the manifest's quality entry measure, and how decoding is done by
     default.
+
+    ``wer``, of grapheme to phoneme, is the share of words with anything wrong in their answer: the
+    lower, the better.
     """
 
-    metric: Literal["bleu", "chrf", "exact_match"] = "bleu"
+    metric: Literal["bleu", "chrf", "exact_match", "wer"] = "bleu"
+    # Of BLEU: ``none`` for text that was tokenised before, as published results on it are counted.
+    tokenize: Literal["13a", "none"] = "13a"
     beam: int = 5
     length_normalisation: Literal["none", "average", "gnmt"] = "gnmt"
     length_penalty: float = 1.0
@@ -25,8 +30,13 @@ class EvaluationConfig:
     max_length_ratio: float = 2.0
     max_length_offset: int = 10
     minimum: float = 0.0  # below this, nothing is published
+    maximum: float = 100.0  # nor above this, where lower is better
 
     def validate(self) -> Iterator[str]:
+        if self.minimum > 0 and self.lower_is_better:
+            yield f"minimum: of {self.metric}, lower is better; set maximum"
+        if self.maximum < 100 and not self.lower_is_better:
+            yield f"maximum: of {self.metric}, higher is better; set minimum"
         defaults = DecodeDefaults(
             beam=self.beam,
             length_normalisation=self.length_normalisation,
@@ -36,6 +46,19 @@ class EvaluationConfig:
             max_length_offset=self.max_length_offset,
         )
         yield from defaults.validate()  # what the bundle would refuse after hours of training
+
+    @property
+    def lower_is_better(self) -> bool:
+        """Which way the metric points."""
+        return self.metric == "wer"
+
+    def gain(self, score: float, before: float) -> float:
+        """How much better ``score`` is than ``before``; below 0 where it is worse."""
+        return before - score if self.lower_is_better else score - before
+
+    def suffices(self, score: float) -> bool:
+        """Whether it is good enough to be published."""
+        return self.minimum <= score and (score <= self.maximum or not self.lower_is_better)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,6 +31,7 @@ _METRICS: dict[Metric, tuple[Metric, ...]] = {
     "bleu": ("bleu", "chrf"),
     "chrf": ("chrf", "bleu"),
     "exact_match": ("exact_match",),
+    "wer": ("wer",),
 }
 
 
@@ -56,7 +57,7 @@ def choose_form(
     metrics = _METRICS[recipe.evaluation.metric]
 
     def scores(candidate: Candidate, beam: int) -> list[Quality]:
-        found = measure(candidate, prepared.dev, metrics, beam, f"{recipe.name} dev")
+        found = measure(candidate, prepared.dev, metrics, beam, recipe)
         for each in found:
             say(f"  {_called(candidate)} beam {beam}: {each.metric} {each.value:.2f}")
         return found
@@ -106,7 +107,7 @@ def _shortlisted(
 
 
 def _check_drop(recipe: Recipe, what: str, before: float, quality: Quality) -> None:
-    drop = before - quality.value
+    drop = -recipe.evaluation.gain(quality.value, before)
     if drop > recipe.export.max_quality_drop:
         raise ExportError(
             f"{what} cost {drop:.2f} {quality.metric} ({before:.2f} to {quality.value:.2f}); "
@@ -115,8 +116,10 @@ def _check_drop(recipe: Recipe, what: str, before: float, quality: Quality) -> N
 
 
 def _check_minimum(recipe: Recipe, quality: list[Quality]) -> None:
-    if quality[0].value < recipe.evaluation.minimum:
+    config, found = recipe.evaluation, quality[0]
+    if not config.suffices(found.value):
+        bound = "maximum" if config.lower_is_better else "minimum"
         raise ExportError(
-            f"{quality[0].metric} is {quality[0].value:.2f}; evaluation.minimum of the recipe is "
-            f"{recipe.evaluation.minimum}"
+            f"{found.metric} is {found.value:.2f}; evaluation.{bound} of the recipe is "
+            f"{getattr(config, bound)}"
         )

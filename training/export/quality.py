@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from service.bundle import Quality
 from service.translation import TranslateOptions
+from training.config import Recipe
 from training.data.corpus import Reference
 from training.evaluate import Metric, score
 from training.export.runner import Candidate
@@ -22,7 +23,7 @@ def measure(
     dev: Sequence[Reference],
     metrics: Sequence[Metric],
     beam: int,
-    dataset: str,
+    recipe: Recipe,
 ) -> list[Quality]:
     """Every metric at one beam width, with the decoding defaults of the candidate's manifest."""
     translator = candidate.translator()
@@ -41,9 +42,12 @@ def measure(
             metric=result.metric,
             value=round(result.value, 2),
             signature=result.signature,
-            dataset=dataset,
+            dataset=f"{recipe.name} dev",
             beam=beam,
             note=note,
         )
-        for result in (score(metric, outputs, references) for metric in metrics)
+        for result in (
+            score(metric, outputs, references, tokenize=recipe.evaluation.tokenize)
+            for metric in metrics
+        )
     ]
