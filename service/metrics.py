@@ -5,6 +5,8 @@ units. Labels are bounded: methods of our own services, status codes, models and
 on disk, and reasons from the tuples below; never a text, a key or an address. Series are made
 before they are needed, so that `rate()` sees the zero before the first event, and the series of a
 version go when the version goes.
+
+What happens at every call and every step is noted in passing and counted when somebody looks.
 """
 
 import contextlib
@@ -28,6 +30,7 @@ from prometheus_client.registry import Collector
 
 from service import __version__
 from service.facts import Fill, ResultFacts, StepFacts
+from service.notes import Notes
 
 # A step takes 0.2-10 ms and a sentence 5-500 ms, so the fine buckets are where those lie.
 STEP_BUCKETS = (0.0002, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.05, 0.1, 0.5)
@@ -88,6 +91,8 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
+        self.notes = Notes()
+        registry.register(self.notes)  # before what it brings up to date
         self._methods: dict[RpcMethod, _MethodSeries] = {}
         self._declare_rpc(registry)
         self._declare_engine(registry)
@@ -229,11 +234,19 @@ class Metrics:
 
     def rpc_begins(self, method: RpcMethod) -> None:
         """Count a call at its start."""
-        self._series(method).started.inc()
+        self.notes.add(self._count_begin, self._series(method))
 
     def rpc_ends(self, method: RpcMethod, code: str, seconds: float) -> None:
         """Count a call at its end, to be called in a `finally`; the code is a key of GRPC_CODES."""
-        series = self._series(method)
+        self.notes.add(self._count_end, (self._series(method), code, seconds))
+
+    @staticmethod
+    def _count_begin(series: "_MethodSeries") -> None:
+        series.started.inc()
+
+    @staticmethod
+    def _count_end(ended: tuple["_MethodSeries", str, float]) -> None:
+        series, code, seconds = ended
         series.handled.get(code, series.handled["UNKNOWN"]).inc()
         series.seconds.observe(seconds)
 
@@ -275,6 +288,7 @@ class EngineMetrics:
 
     def __init__(self, metrics: Metrics, model: str, version: str) -> None:
         self._labels = (model, version)
+        self._notes = metrics.notes
         self._families = [
             metrics.queue_depth, metrics.live_rows, metrics.rows_limit, metrics.step_rows,
             metrics.step_seconds, metrics.encode_seconds, metrics.host_seconds,
@@ -295,23 +309,11 @@ class EngineMetrics:
 
     def step(self, facts: StepFacts) -> None:
         """Record one step; called on the decoding thread."""
-        if facts.rows:
-            self._step_rows.observe(facts.rows)
-            self._step_seconds.observe(facts.step_seconds)
-        self._encode_seconds.inc(facts.encode_seconds)
-        self._host_seconds.inc(facts.host_seconds)
-        self._wasted_rows.inc(facts.wasted_rows)
-        self._tokens.inc(facts.tokens)
-        self._outcomes["cancelled"].inc(facts.cancelled)
-        self._outcomes["expired"].inc(facts.expired)
-        self._outcomes["failed"].inc(facts.failed)
+        self._notes.add(self._count_step, facts)
 
     def result(self, facts: ResultFacts) -> None:
         """Record one decoded sentence."""
-        self._outcomes["finished"].inc()
-        self._queue_seconds.observe(facts.queue_seconds)
-        self._first_token_seconds.observe(facts.first_token_seconds)
-        self._decode_seconds.observe(facts.decode_seconds)
+        self._notes.add(self._count_result, facts)
 
     def outcome(self, outcome: str) -> None:
         """Count a sentence that did not finish; `outcome` is one of OUTCOMES."""
@@ -323,6 +325,24 @@ class EngineMetrics:
             _drop(family, *self._labels)
         for outcome in OUTCOMES:
             _drop(self._sentences, *self._labels, outcome)
+
+    def _count_step(self, facts: StepFacts) -> None:
+        if facts.rows:
+            self._step_rows.observe(facts.rows)
+            self._step_seconds.observe(facts.step_seconds)
+        self._encode_seconds.inc(facts.encode_seconds)
+        self._host_seconds.inc(max(facts.host_seconds, 0.0))  # a difference, hence rounded
+        self._wasted_rows.inc(facts.wasted_rows)
+        self._tokens.inc(facts.tokens)
+        self._outcomes["cancelled"].inc(facts.cancelled)
+        self._outcomes["expired"].inc(facts.expired)
+        self._outcomes["failed"].inc(facts.failed)
+
+    def _count_result(self, facts: ResultFacts) -> None:
+        self._outcomes["finished"].inc()
+        self._queue_seconds.observe(facts.queue_seconds)
+        self._first_token_seconds.observe(facts.first_token_seconds)
+        self._decode_seconds.observe(facts.decode_seconds)
 
 
 class _CpuThrottling(Collector):
