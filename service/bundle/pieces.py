@@ -99,7 +99,9 @@ class SentencePieceTokenizer:
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of ids."""
-        decoded: str = self._model.decode([self._known(i) for i in ids])
+        size = self._size
+        known = [i if 0 <= i < size else self._unk for i in ids]
+        decoded: str = self._model.decode(known)
         return decoded
 
     def pieces(self, ids: Sequence[int]) -> list[str]:

@@ -39,7 +39,7 @@ class FinishReason(StrEnum):
     LENGTH = "length"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)  # without slots: `like` copies the fields in one go
 class DecodeRequest:
     """One source sentence to decode, with every choice made.
 
@@ -90,6 +90,13 @@ class DecodeRequest:
     alternatives: bool = False
     sampling: Sampling | None = None
     whole_vocabulary: bool = False
+
+    def like(self, source: Tokens, deadline: float | None) -> "DecodeRequest":
+        """The same for another source of the same length, which needs no second check."""
+        assert len(source) == len(self.source)
+        fresh = object.__new__(DecodeRequest)
+        vars(fresh).update(vars(self), source=source, deadline=deadline)
+        return fresh
 
     @property
     def unabridged(self) -> bool:

@@ -8,8 +8,7 @@ whole work, and the hand crank of the tests.
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from service.bundle import BundleError, Manifest
@@ -36,6 +35,10 @@ class LoadedVersion:
     translator: Translator
 
 
+_Wanted = tuple[str | None, int | None]  # model and version, as asked for
+_MOST_FOUND = 64
+
+
 class Manager:
     """Loads, serves and unloads the versions found by `watcher`.
 
@@ -60,35 +63,44 @@ class Manager:
         self._catalog = Catalog()
         self._lock = threading.Lock()  # guards the catalog; never held while loading or unloading
         self._statuses: Sequence[VersionStatus] = ()  # as last published; replaced, never changed
+        # What requests asked for and got since then.
+        self._found: dict[_Wanted, tuple[Entry, LoadedVersion]] = {}
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
     # -- what requests need -----------------------------------------------------------------------
 
-    @contextmanager
-    def acquire(
-        self, model: str | None = None, version: int | None = None
-    ) -> Iterator[LoadedVersion]:
+    def acquire(self, model: str | None = None, version: int | None = None) -> "_Hold":
         """Hold a READY version: the given one, or the one serving `model`.
 
-        None for the model means the only one there is. Raises NotFound, Unavailable, or
+        None for the model means the only one there is. Entering raises NotFound, Unavailable, or
         InvalidArgument when the model had to be named.
         """
+        return _Hold(self, (model, version))
+
+    def _take(self, wanted: "_Wanted") -> tuple[Entry, LoadedVersion]:
         with self._lock:
-            entry = self._catalog.find(self._only_model() if model is None else model, version)
-            assert entry.loaded is not None
-            entry.handles += 1
-            held = LoadedVersion(
-                name=entry.name,
-                version=entry.version,
-                manifest=entry.loaded.manifest,
-                translator=entry.loaded.translator,
-            )
-        try:
-            yield held
-        finally:
-            with self._lock:
-                entry.handles -= 1
+            found = self._found.get(wanted)
+            if found is None or found[0].state is not State.READY:
+                found = self._find(*wanted)
+                if len(self._found) < _MOST_FOUND:
+                    self._found[wanted] = found
+            found[0].handles += 1
+            return found
+
+    def _give_back(self, entry: Entry) -> None:
+        with self._lock:
+            entry.handles -= 1
+
+    def _find(self, model: str | None, version: int | None) -> tuple[Entry, LoadedVersion]:
+        entry = self._catalog.find(self._only_model() if model is None else model, version)
+        assert entry.loaded is not None
+        return entry, LoadedVersion(
+            name=entry.name,
+            version=entry.version,
+            manifest=entry.loaded.manifest,
+            translator=entry.loaded.translator,
+        )
 
     def _only_model(self) -> str:
         names = self._catalog.names()
@@ -263,6 +275,7 @@ class Manager:
         """Bring metrics up to date and tell whoever listens."""
         with self._lock:
             statuses = self._statuses = self._catalog.statuses()
+            self._found = {}
         serving = {entry.name: 0 for entry in gone}
         for status in statuses:
             serving.setdefault(status.name, 0)
@@ -275,6 +288,23 @@ class Manager:
             self._metrics.declare_model(name)
             self._metrics.serving_version.labels(name).set(version)
         self._on_change()
+
+
+class _Hold:
+    """Holds a version from `__enter__` to `__exit__`."""
+
+    __slots__ = ("_entry", "_manager", "_wanted")
+
+    def __init__(self, manager: Manager, wanted: _Wanted) -> None:
+        self._manager = manager
+        self._wanted = wanted
+
+    def __enter__(self) -> LoadedVersion:
+        self._entry, held = self._manager._take(self._wanted)
+        return held
+
+    def __exit__(self, *_: object) -> None:
+        self._manager._give_back(self._entry)
 
 
 def _of(entry: Entry, **more: object) -> dict[str, object]:

@@ -3,12 +3,14 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from service.bundle import Manifest, is_language, is_model_name
 from service.errors import InvalidArgument, Unavailable
 from service.rpc.ports import VersionStatus
 
 __all__ = [
+    "Choices",
     "Languages",
     "ModelRef",
     "check_languages",
@@ -17,6 +19,9 @@ __all__ = [
     "parse_model",
     "serving",
 ]
+
+_MOST_CHOICES = 64
+_LONGEST_TAG = 100  # RFC 5646, 4.4.1, has 35 for the longest that anybody needs
 
 _VERSION = re.compile(r"[1-9][0-9]{0,9}")
 
@@ -65,7 +70,7 @@ def parse_model(field: str, text: str) -> ModelRef | None:
 def parse_languages(source: str, target: str) -> Languages:
     """Read two BCP-47 tags, of which any may be empty. Raises InvalidArgument."""
     for field, tag in (("source_language_code", source), ("target_language_code", target)):
-        if tag and not is_language(tag.replace("_", "-")):
+        if tag and (len(tag) > _LONGEST_TAG or not is_language(tag.replace("_", "-"))):
             raise InvalidArgument(
                 field, f"'{_shown(tag)}' is no BCP-47 language tag, such as de or pt-BR"
             )
@@ -99,6 +104,23 @@ def choose(versions: Sequence[VersionStatus], languages: Languages) -> ModelRef:
     )
 
 
+class Choices:
+    """What `choose` found, for as long as the list of versions is the same."""
+
+    def __init__(self) -> None:
+        self._versions: Sequence[VersionStatus] = ()
+        self._chosen: dict[Languages, ModelRef] = {}
+
+    def choose(self, versions: Sequence[VersionStatus], languages: Languages) -> ModelRef:
+        """See `choose`."""
+        if versions is not self._versions or len(self._chosen) > _MOST_CHOICES:
+            self._versions, self._chosen = versions, {}
+        found = self._chosen.get(languages)
+        if found is None:
+            found = self._chosen[languages] = choose(versions, languages)
+        return found
+
+
 def check_languages(languages: Languages, name: str, manifest: Manifest) -> None:
     """Raise InvalidArgument when the model that the caller named does not do what is asked."""
     if not languages.fit(manifest):
@@ -116,6 +138,7 @@ def _pairs(models: Iterable[tuple[str, Manifest]]) -> str:
     return ", ".join(f"{m.source_language} -> {m.target_language} ({name})" for name, m in models)
 
 
+@lru_cache(maxsize=256)
 def _fits(asked: str, offered: str) -> bool:
     """Whether a model's language is what was asked for.
 

@@ -9,8 +9,8 @@ from service.rpc import convert
 from service.rpc.limits import Limits
 from service.rpc.pb.parley.v1 import translation_pb2 as pb
 from service.rpc.pb.parley.v1 import translation_pb2_grpc as pb_grpc
-from service.rpc.ports import Call, LoadedVersion, Models, TextTranslator, VersionStatus
-from service.rpc.selection import ModelRef, check_languages, choose, parse_model
+from service.rpc.ports import Call, Models, TextTranslator, VersionStatus
+from service.rpc.selection import Choices, ModelRef, check_languages, parse_model
 from service.translation import TranslateOptions, Translation, Window
 
 __all__ = ["TranslationServicer"]
@@ -22,6 +22,7 @@ class TranslationServicer(pb_grpc.TranslationServicer):
     def __init__(self, models: Models, limits: Limits) -> None:
         self._models = models
         self._limits = limits
+        self._choices = Choices()
 
     async def Translate(  # noqa: N802 - the names of methods are given by the proto
         self, request: pb.TranslateRequest, call: Call
@@ -33,7 +34,7 @@ class TranslationServicer(pb_grpc.TranslationServicer):
             seconds = self._limits.default_deadline_seconds
         deadline = time.monotonic() + seconds
         order = convert.order_from(request, self._limits)
-        model = order.model or choose(self._models.list(), order.languages)
+        model = order.model or self._choices.choose(self._models.list(), order.languages)
         with self._models.acquire(model.name, model.version) as loaded:
             check_languages(order.languages, loaded.name, loaded.manifest)
             translating = _all(loaded.translator, order.texts, order.options, deadline)
@@ -45,7 +46,7 @@ class TranslationServicer(pb_grpc.TranslationServicer):
                         translations = await translating
                 except TimeoutError:
                     raise DeadlineExceeded from None
-            return _response(translations, loaded)
+            return convert.response_message(translations, f"{loaded.name}/{loaded.version}")
 
     async def ListModels(  # noqa: N802
         self, _request: pb.ListModelsRequest, _call: Call
@@ -99,13 +100,6 @@ async def _all(
 def _of_options(error: InvalidArgument) -> InvalidArgument:
     """The translator knows only its options; the caller sent them as a field."""
     return InvalidArgument(f"options.{error.field}", error.message)
-
-
-def _response(translations: Iterable[Translation], loaded: LoadedVersion) -> pb.TranslateResponse:
-    model = f"{loaded.name}/{loaded.version}"
-    return pb.TranslateResponse(
-        translations=[convert.translation_message(each, model) for each in translations]
-    )
 
 
 def _find(versions: Iterable[VersionStatus], ref: ModelRef) -> list[VersionStatus]:

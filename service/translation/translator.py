@@ -27,6 +27,7 @@ from service.translation.window import Window, forwarded, outcome
 __all__ = ["DecodingEngine", "TranslationModel", "Translator"]
 
 _PLANS = 64
+_PATTERNS = 1024
 
 
 class DecodingEngine(Protocol):
@@ -51,7 +52,7 @@ class TranslationModel(Protocol):
         """Text to ids and back."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # a plan is itself alone: a key that costs nothing
 class _Plan:
     """What options come to on this model, whatever the text; `required` in every sentence."""
 
@@ -78,6 +79,8 @@ class Translator:
         self._speller = Speller(bundle.manifest, bundle.tokenizer)
         # Callers tend to send the same options with every text.
         self._plan = lru_cache(maxsize=_PLANS)(self._planned)
+        # Requests differ in little but their sources: what goes for one length is checked once.
+        self._pattern = lru_cache(maxsize=_PATTERNS)(self._patterned)
 
     async def translate(
         self,
@@ -151,18 +154,10 @@ class Translator:
         )
         _check_single(segments, options)
 
-        def request(sentence: str) -> DecodeRequest | None:
-            ids, asked = encoded[sentence], plan.decoding
-            required = dict.fromkeys(plan.required, ()) | plan.glossary.required(sentence, ids)
-            if required:
-                asked = replace(
-                    asked,
-                    required_phrases=tuple(required),
-                    required_sources=tuple(required.values()),
-                )
-            return self._request(ids, asked, deadline)
-
-        requests = tuple(map(request, segments.sentences))
+        requests = tuple(
+            self._request(sentence, encoded[sentence], plan, deadline)
+            for sentence in segments.sentences
+        )
         return _Prepared(segments, requests)
 
     def _check_model(self, options: TranslateOptions) -> None:
@@ -189,17 +184,29 @@ class Translator:
                 )
 
     def _request(
-        self, ids: Sequence[int], options: DecodeOptions, deadline: float | None
+        self, sentence: str, ids: Sequence[int], plan: _Plan, deadline: float | None
     ) -> DecodeRequest | None:
         if not ids:  # nothing but invisible characters: there is nothing to translate
             return None
-        manifest = self._manifest
-        return options.resolve(
-            (*ids, manifest.special_ids.eos),
-            manifest.decoding,
-            manifest.limits,
-            deadline=deadline,
+        source = (*ids, self._manifest.special_ids.eos)
+        required = dict.fromkeys(plan.required, ()) | plan.glossary.required(sentence, ids)
+        if not required and plan.decoding.sampling is None:  # with it, seeds may differ
+            return self._pattern(plan, len(source)).like(source, deadline)
+        asked = replace(
+            plan.decoding,
+            required_phrases=tuple(required),
+            required_sources=tuple(required.values()),
         )
+        return self._resolved(asked, source, deadline)
+
+    def _patterned(self, plan: _Plan, length: int) -> DecodeRequest:
+        return self._resolved(plan.decoding, (self._manifest.special_ids.eos,) * length, None)
+
+    def _resolved(
+        self, options: DecodeOptions, source: Tokens, deadline: float | None
+    ) -> DecodeRequest:
+        manifest = self._manifest
+        return options.resolve(source, manifest.decoding, manifest.limits, deadline=deadline)
 
     def _assemble(
         self, prepared: _Prepared, options: TranslateOptions, results: Iterator[DecodeResult]

@@ -54,6 +54,15 @@ def test_an_impossible_request_names_field_limit_and_value(
     assert isinstance(value, tuple) or str(value) in caught.value.message
 
 
+def test_a_request_is_like_one_for_another_source_of_its_length() -> None:
+    options = DecodeOptions(beam=3, n_best=2, no_repeat_ngram=4)
+    pattern = options.resolve(SOURCE, DEFAULTS, LIMITS)
+    expected = options.resolve((7, 5, 5, 2), DEFAULTS, LIMITS, deadline=9.0)
+
+    assert expected == pattern.like((7, 5, 5, 2), 9.0)
+    assert (SOURCE, None) == (pattern.source, pattern.deadline)
+
+
 def test_what_is_not_asked_is_as_the_bundle_recommends() -> None:
     request = DecodeOptions().resolve(SOURCE, DEFAULTS, LIMITS, deadline=9.0)
 

@@ -126,14 +126,15 @@ def test_soft_alignments_are_told_with_where_they_begin():
     given = translation("HALLO")
     token = replace(given.hypotheses[0].tokens[0], attention=(0.25, 0.75), attention_start=3)
     hypothesis = replace(given.hypotheses[0], tokens=(token,))
-    message = convert.translation_message(replace(given, hypotheses=(hypothesis,)), "m/1")
+    given = replace(given, hypotheses=(hypothesis,))
+    message = convert.response_message([given], "m/1").translations[0]
 
     (told,) = message.hypotheses[0].tokens
     assert ([0.25, 0.75], 3) == (list(told.attention), told.attention_start)
 
 
 def test_an_answer_tells_everything():
-    message = convert.translation_message(translation("HALLO"), "m/1")
+    message = convert.response_message([translation("HALLO")], "m/1").translations[0]
     (hypothesis,) = message.hypotheses
     piece, end = hypothesis.tokens
 

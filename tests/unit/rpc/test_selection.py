@@ -4,6 +4,7 @@ import pytest
 
 from service.errors import InvalidArgument, Unavailable
 from service.rpc.selection import (
+    Choices,
     Languages,
     ModelRef,
     check_languages,
@@ -47,7 +48,11 @@ def test_language_tags_may_have_underscores():
 
 @pytest.mark.parametrize(
     ("tags", "field"),
-    [(("german!", ""), "source_language_code"), (("", "x"), "target_language_code")],
+    [
+        (("german!", ""), "source_language_code"),
+        (("", "x"), "target_language_code"),
+        (("", "x" + 50 * "-a"), "target_language_code"),
+    ],
 )
 def test_what_is_no_language_tag_is_named(tags, field):
     with pytest.raises(InvalidArgument, match="BCP-47") as caught:
@@ -77,6 +82,16 @@ def test_what_translates_goes_before_what_rewrites():
     models = [version("dates", "und", "und", task="transduction"), version("a")]
 
     assert ModelRef("a") == choose(models, Languages())
+
+
+def test_what_was_chosen_is_chosen_again_until_the_list_is_another():
+    choices, versions = Choices(), [version("a")]
+    wanted = Languages("de", "en")
+
+    assert ModelRef("a") == choices.choose(versions, wanted) == choices.choose(versions, wanted)
+    assert ModelRef("b") == choices.choose([version("b")], wanted)
+    with pytest.raises(Unavailable):
+        choices.choose([], wanted)
 
 
 def test_a_pair_that_nobody_serves_lists_those_that_are_served():

@@ -86,6 +86,27 @@ async def test_a_deadline_reaches_the_engine():
     assert [12.5, 12.5, 13.5] == [each.deadline for each in engine.requests]
 
 
+def test_texts_of_one_length_are_asked_for_each_with_its_own_source():
+    engine = FakeEngine()
+    translator = Translator(FakeModel(manifest()), engine)
+    translator.translate_now(["abc", "cab", "abc"], TranslateOptions(beam=2))
+    first, second, third = engine.requests
+
+    assert first == third
+    assert first.source != second.source
+    assert first == replace(second, source=first.source)
+
+
+def test_draws_of_no_seed_differ_though_all_else_is_the_same():
+    engine = FakeEngine()
+    options = TranslateOptions(sampling=SamplingOptions(), beam=1)
+    translator = Translator(FakeModel(manifest()), engine)
+    translator.translate_now(["abc", "abc"], options)
+    first, second = engine.requests
+
+    assert first.sampling != second.sampling
+
+
 @pytest.mark.parametrize(
     ("field", "options"),
     [
