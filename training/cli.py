@@ -30,6 +30,8 @@ examples:
   parley-train prepare pairs.tsv --out data/mine --source-language de --target-language en
       clean your own pairs and split them without leaks (parley-train prepare --help)
   parley-train export my.toml       publish the best weights of a run that has ended, or not yet
+  parley-train suite training/recipes/sigmorphon2021-g2p.toml --data-dir data --seeds 1 2 3
+      one recipe for ten languages; stopped, the same command goes on
 
 A recipe is one TOML file; training/recipes/ has examples, and every key is explained in
 training/config. A run keeps its tokenizer, checkpoints, log.jsonl and TensorBoard curves in its
@@ -79,6 +81,8 @@ def _clean(args: argparse.Namespace) -> int:
     """``prepare`` for raw pairs, which waits for no torch."""
     from training.data.corpus import CorpusError
 
+    if args.changes:
+        return _fail("--set changes a recipe; raw pairs have --limit and --without", 2)
     try:
         cleaning.run(args)
     except argparse.ArgumentTypeError as error:
@@ -121,7 +125,7 @@ def _train(args: argparse.Namespace) -> None:
 def _evaluate(args: argparse.Namespace) -> None:
     from training import stages
 
-    result = stages.evaluate(_prepared(args))
+    result = stages.evaluate(_prepared(args), args.beam, args.members)
     if args.json:
         print(json.dumps(asdict(result)))
     else:
@@ -162,6 +166,22 @@ def _distill(args: argparse.Namespace) -> None:
     )
     for path in distill(wanted, recipe, pairs, _say):
         _say_published(path)
+
+
+def _suite(args: argparse.Namespace) -> None:
+    from training.suite import Suite, run_suite, table
+
+    suite = Suite(
+        recipe=args.recipe,
+        data_dir=args.data_dir,
+        run_dir=args.run_dir or _default_run(args),
+        changes=args.changes,
+        only=args.only,
+        seeds=args.seeds,
+        budget_minutes=args.budget_minutes,
+    )
+    for line in table(run_suite(suite, _say)):
+        print(line)
 
 
 def _lab(args: argparse.Namespace) -> None:
@@ -224,8 +244,9 @@ def _parser() -> argparse.ArgumentParser:
         ("prepare", _prepare, "clean and split raw pairs; or fit a recipe's tokenizer"),
         ("train", _train, "train, or go on training; keeps the best weights"),
         ("average", _average, "average the best weights that a run kept, if that is better still"),
-        ("evaluate", _evaluate, "score the best weights on the development set (greedy)"),
+        ("evaluate", _evaluate, "score the best weights on the development set"),
         ("export", _export, "verify the best weights as ONNX and publish the next version"),
+        ("suite", _suite, "train a recipe for every value of its [suite], and tell all scores"),
     )
     for name, command, summary in stages:
         raw = name == "prepare"
@@ -255,7 +276,7 @@ def _parser() -> argparse.ArgumentParser:
             metavar="DIR",
             help="tokenizer, checkpoints and logs of this run (default: runs/<recipe's file name>)",
         )
-        if name in {"run", "train"}:
+        if name in {"run", "train", "suite"}:
             stage.add_argument(
                 "--budget-minutes",
                 type=_positive,
@@ -263,7 +284,9 @@ def _parser() -> argparse.ArgumentParser:
                 help="end after so many minutes of training; the schedule is shortened to fit",
             )
         _add_changes(stage)
-        if not raw:
+        if name == "suite":
+            _add_suite(stage)
+        elif not raw:
             stage.add_argument(
                 "--seed",
                 type=int,
@@ -271,14 +294,14 @@ def _parser() -> argparse.ArgumentParser:
                 help="another seed than the recipe's, with a run directory of its own; corpus and "
                 "tokenizer stay the same",
             )
-        if name == "export":
+        if name in {"evaluate", "export"}:
             stage.add_argument(
                 "--members",
                 type=Path,
                 nargs="+",
                 default=(),
                 metavar="RUN",
-                help="publish several models as one that answers with the mean of their "
+                help=f"{name} several models as one that answers with the mean of their "
                 "probabilities: directories of runs, or of weights in RUN/checkpoints/kept",
             )
         if name in {"run", "export"}:
@@ -298,9 +321,33 @@ def _parser() -> argparse.ArgumentParser:
             )
         if name == "evaluate":
             stage.add_argument("--json", action="store_true", help="for scripts")
+            stage.add_argument(
+                "--beam",
+                type=int,
+                metavar="N",
+                help="in the serving engine, with a beam (default: greedily in torch)",
+            )
     _add_distill(commands)
     _add_lab(commands)
     return parser
+
+
+def _add_suite(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--seeds",
+        type=int,
+        nargs="+",
+        default=[1],
+        metavar="N",
+        help="each trains every model once more; several are also scored together (default: 1)",
+    )
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        default=[],
+        metavar="VALUE",
+        help="some of the suite's values (default: all)",
+    )
 
 
 def _add_changes(parser: argparse.ArgumentParser) -> None:

@@ -19,6 +19,9 @@ from training.data.batches import BatchSampler
 from training.decode import greedy_decode, length_limit
 from training.evaluate import Score, score
 from training.export import Exported, export_bundle
+from training.export.arithmetic import Float32
+from training.export.candidates import make_candidate
+from training.export.quality import measure
 from training.models import Ensemble, Seq2Seq, make_model
 from training.preparation import Prepared
 from training.trainer import Trainer, TrainingPlan
@@ -56,14 +59,22 @@ def train(prepared: Prepared, budget_minutes: float | None) -> Progress:
     return Trainer(plan, _first_model(prepared)).train()
 
 
-def evaluate(prepared: Prepared) -> Score:
+def evaluate(prepared: Prepared, beam: int | None = None, members: Sequence[Path] = ()) -> Score:
     """The recipe's metric for the best weights so far, decoded greedily in torch.
+
+    With a ``beam``, or of several ``members`` (see ``export``), what the serving engine makes of
+    their graphs, in float32: text in, text out.
 
     Raises:
         CheckpointError: there are none.
     """
-    model, _ = _best_model(prepared)
-    return _score_dev(prepared, model)
+    model, minutes = _answering(prepared, members)
+    if beam is None and isinstance(model, Seq2Seq):
+        return _score_dev(prepared, model)
+    config = prepared.recipe.evaluation
+    served = make_candidate(prepared, model, Float32(), minutes, usable_cpus())
+    [quality] = measure(served, prepared.dev, [config.metric], beam or config.beam, prepared.recipe)
+    return Score(config.metric, quality.value, quality.signature)
 
 
 def average(prepared: Prepared, most: int | None) -> Averaged:
@@ -105,12 +116,7 @@ def export(
     Raises:
         CheckpointError: a member is missing, or has another tokenizer than the recipe.
     """
-    if members:
-        found = [_member(prepared, path) for path in members]
-        model: Seq2Seq | Ensemble = Ensemble(member for member, _ in found)
-        minutes = sum(each for _, each in found)
-    else:
-        model, minutes = _best_model(prepared)
+    model, minutes = _answering(prepared, members)
     return export_bundle(prepared, model, minutes, root, threads=usable_cpus(), say=say)
 
 
@@ -126,6 +132,14 @@ def _first_model(prepared: Prepared) -> Seq2Seq:
 def _fresh_model(prepared: Prepared) -> Seq2Seq:
     recipe = prepared.recipe
     return make_model(recipe.model, prepared.tokenizer_spec.vocabulary_size, recipe.seed)
+
+
+def _answering(prepared: Prepared, members: Sequence[Path]) -> tuple[Seq2Seq | Ensemble, float]:
+    """The model of the run, or of all the members, and its minutes of training."""
+    if not members:
+        return _best_model(prepared)
+    found = [_member(prepared, path) for path in members]
+    return Ensemble(member for member, _ in found), sum(minutes for _, minutes in found)
 
 
 def _best_model(prepared: Prepared) -> tuple[Seq2Seq, float]:

@@ -87,6 +87,16 @@ def test_the_score_in_the_log_is_the_score_of_the_evaluation_stage(done: Path) -
     assert logged == stages.evaluate(prepared(done)).value
 
 
+def test_a_beam_is_evaluated_as_the_exported_graphs_answer(done: Path) -> None:
+    """The manifest was measured with the same beam, in 8 bits; one of twenty dates is 5 points."""
+    manifest = open_bundle(done / "exported" / "tiny-dates" / "1").manifest
+    result = stages.evaluate(prepared(done), beam=2)
+
+    assert result.signature == manifest.quality[0].signature
+    assert result.value == pytest.approx(manifest.quality[0].value, abs=5.01)
+    assert stages.evaluate(prepared(done)) == stages.evaluate(prepared(done), beam=1)
+
+
 def test_several_runs_become_one_bundle(done: Path) -> None:
     """The second member is trained with another seed; corpus and tokenizer are the recipe's."""
     recipe = write_recipe(done, DATES)
