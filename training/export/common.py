@@ -38,14 +38,12 @@ def positions(g: GraphBuilder, value_BSx: str, axes: list[int]) -> str:
 
 def real_positions(g: GraphBuilder, value_BSx: str, lengths_B: str) -> str:
     """True before the end of each sentence, [B, 1, S]."""
-    return g.op("Less", positions(g, value_BSx, [0, 1]), g.op("Unsqueeze", lengths_B, g.ints(1, 2)))
+    return g.op("Less", positions(g, value_BSx, []), g.op("Unsqueeze", lengths_B, g.ints(1, 2)))
 
 
 def rows_of_slots(g: GraphBuilder, value_BGX: str, slot_of_R: str) -> str:
     """[B, G, X] -> [R, X], each row from its slot."""
-    width = g.op("Shape", value_BGX, start=2, end=3)
-    flat = g.op("Reshape", value_BGX, g.op("Concat", g.ints(-1), width, axis=0))
-    return g.op("Gather", flat, slot_of_R)
+    return g.op("Gather", g.op("Flatten", value_BGX, axis=2), slot_of_R)
 
 
 def products(g: GraphBuilder, matrix_BSX: str, rows_BGY: str, *, transposed: bool) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 
 from training.export.arithmetic import Arithmetic
 from training.export.builder import CONTRIB, GraphBuilder
-from training.export.common import layer_norm, linear, positions, real_positions, rows_of_slots
+from training.export.common import layer_norm, linear, positions, real_positions
 from training.export.interface import Attended, Encoded, array
 from training.layers import EncoderBlock, FeedForward, MultiHeadAttention
 from training.models import TransformerEncoder
@@ -140,31 +140,33 @@ def emit_cross_attention(
     width, heads = attention.query.out_features, max(attention.heads, 2)
     own = np.kron(np.eye(attention.heads), np.ones(width // attention.heads)).astype(np.float32)
     own_HD = g.constant(np.resize(own, (heads, width)), "heads")
-    share_HD = g.constant(np.resize(own, (heads, width)) * (attention.heads / heads), "heads")
     query_RD = linear(g, arithmetic, x_RD, attention.query, f"{name}.query")
     query_BGD = g.op("Gather", query_RD, source.slots_BG)
     query_BGHD = g.op("Mul", g.op("Unsqueeze", query_BGD, g.ints(2)), own_HD)
     query_BYD = g.op("Reshape", query_BGHD, g.ints(0, -1, width))  # Y = G x H
     keys_BSD, values_BSD = source.memories
-    scale = 1 / math.sqrt(width // attention.heads)
+    width_of_head = width // attention.heads
+    scale = 1 / math.sqrt(width_of_head)
     scores_BYS = g.op("FusedMatMul", query_BYD, keys_BSD, domain=CONTRIB, transB=1, alpha=scale)
-    never = g.constant(np.array(-np.inf, np.float32), "never")
-    real_B1S = real_positions(g, keys_BSD, source.lengths_B)
-    weights_BYS = g.op("Softmax", g.op("Where", real_B1S, scores_BYS, never), axis=-1)
+    mask_B1S = _mask(g, real_positions(g, keys_BSD, source.lengths_B))
+    weights_BYS = g.op("Softmax", g.op("Add", scores_BYS, mask_B1S), axis=-1)
     found_BYD = g.op("MatMul", weights_BYS, values_BSD)
-    found_BGHD = g.op("Reshape", found_BYD, g.ints(0, -1, heads, width))
-    found_BGD = g.op("ReduceSum", g.op("Mul", found_BGHD, share_HD), g.ints(2), keepdims=0)
-    found_RD = rows_of_slots(g, found_BGD, source.slot_of_R)
-    weights_BGHS = g.op("Reshape", weights_BYS, _split_heads(g, weights_BYS, heads))
-    weights_BGS = g.op("ReduceMean", weights_BGHS, g.ints(2), keepdims=0)
-    weights_RS = rows_of_slots(g, weights_BGS, source.slot_of_R)
+    # Of what a head found its own places count: block h of H for head h. Here P = B x G.
+    blocks_PXX = g.op("Reshape", found_BYD, g.ints(-1, heads * attention.heads, width_of_head))
+    own_PHX = g.op(
+        "Gather", blocks_PXX, g.ints(*range(0, attention.heads**2, attention.heads + 1)), axis=1
+    )
+    found_RD = g.op("Gather", g.op("Flatten", own_PHX, axis=1), source.slot_of_R)
+    weights_PHS = g.op("Reshape", weights_BYS, g.ints(-1, heads, 0))
+    weights_PS = g.op("ReduceMean", weights_PHS, g.ints(1), keepdims=0)
+    weights_RS = g.op("Gather", weights_PS, source.slot_of_R)
     return linear(g, arithmetic, found_RD, attention.out, f"{name}.out"), weights_RS
 
 
-def _split_heads(g: GraphBuilder, value_BYS: str, heads: int) -> str:
-    """The shape [B, G, H, S]."""
-    last = g.op("Shape", value_BYS, start=2, end=3)
-    return g.op("Concat", g.ints(0, -1, heads), last, axis=0)
+def _mask(g: GraphBuilder, real: str) -> str:
+    """To be added to scores: 0 at real positions, minus infinity elsewhere."""
+    zero, never = (g.constant(np.array(v, np.float32), "mask") for v in (0, -np.inf))
+    return g.op("Where", real, zero, never)
 
 
 def emit_sinusoids(g: GraphBuilder, at_S: str, width: int) -> str:
