@@ -27,7 +27,12 @@ __all__ = [
 
 
 class TransformerEncoderGraph:
-    """``models.transformer_encoder`` again."""
+    """``models.transformer_encoder`` again, positions before sentences.
+
+    So a head's queries, keys and values of a sentence are read where the projections left them:
+    ``FusedMatMul`` takes the first axis for that of the rows. The other way round each of them has
+    to be copied first, which takes as long as the products themselves.
+    """
 
     def __init__(self, encoder: TransformerEncoder, arithmetic: Arithmetic) -> None:
         self._encoder = encoder
@@ -37,20 +42,21 @@ class TransformerEncoderGraph:
         """Memory and its mean."""
         encoder = self._encoder
         table = array(encoder.embedding.weight)
-        words_BSD = self._arithmetic.lookup(g, source_BS, table, encoder.scale)
-        at_S = positions(g, source_BS, [])
-        x_BSD = g.op("Add", words_BSD, emit_sinusoids(g, at_S, table.shape[1]))
+        ids_SB = g.op("Transpose", source_BS, perm=[1, 0])
+        words_SBD = self._arithmetic.lookup(g, ids_SB, table, encoder.scale)
+        at_SD = emit_sinusoids(g, positions(g, source_BS, []), table.shape[1])
+        x_SBD = g.op("Add", words_SBD, g.op("Unsqueeze", at_SD, g.ints(1)))
         real_B1S = real_positions(g, source_BS, lengths_B)
-        zero, never = (g.constant(np.array(v, np.float32), "mask") for v in (0, -np.inf))
-        mask_B11S = g.op("Unsqueeze", g.op("Where", real_B1S, zero, never), g.ints(1))
+        mask_B11S = g.op("Unsqueeze", _mask(g, real_B1S), g.ints(1))
         for index, block in enumerate(encoder.blocks):
             assert isinstance(block, EncoderBlock)
-            x_BSD = self._block(g, block, f"encoder.blocks.{index}", x_BSD, mask_B11S)
-        real_BS1 = g.op("Cast", g.op("Transpose", real_B1S, perm=[0, 2, 1]), to=1)
-        memory_BSD = g.op("Mul", layer_norm(g, x_BSD, encoder.norm), real_BS1)
-        return Encoded(memory_BSD, self._mean(g, memory_BSD, real_B1S, lengths_B))
+            x_SBD = self._block(g, block, f"encoder.blocks.{index}", x_SBD, mask_B11S)
+        real_SB1 = g.op("Cast", g.op("Transpose", real_B1S, perm=[2, 0, 1]), to=1)
+        memory_SBD = g.op("Mul", layer_norm(g, x_SBD, encoder.norm), real_SB1)
+        mean_BD = self._mean(g, memory_SBD, real_B1S, lengths_B)
+        return Encoded(g.op("Transpose", memory_SBD, perm=[1, 0, 2]), mean_BD)
 
-    def _mean(self, g: GraphBuilder, memory_BSD: str, real_B1S: str, lengths_B: str) -> str:
+    def _mean(self, g: GraphBuilder, memory_SBD: str, real_B1S: str, lengths_B: str) -> str:
         """The mean over the real positions [B, D].
 
         As a product, and one of two equal rows: a reduction sums in another order when there is
@@ -61,45 +67,51 @@ class TransformerEncoderGraph:
         )
         weights_B1S = g.op("Mul", g.op("Cast", real_B1S, to=1), share_B11)
         twice_B2S = g.op("Concat", weights_B1S, weights_B1S, axis=1)
-        both_B2D = g.op("MatMul", twice_B2S, memory_BSD)
+        both_B2D = g.op("FusedMatMul", twice_B2S, memory_SBD, domain=CONTRIB, transBatchB=1)
         return g.op("Squeeze", g.op("Gather", both_B2D, g.ints(0), axis=1), g.ints(1))
 
     def _block(
-        self, g: GraphBuilder, block: EncoderBlock, name: str, x_BSD: str, mask_B11S: str
+        self, g: GraphBuilder, block: EncoderBlock, name: str, x_SBD: str, mask_B11S: str
     ) -> str:
-        normed_BSD = layer_norm(g, x_BSD, block.attention_norm)
-        found_BSD = self._attention(g, block.attention, f"{name}.attention", normed_BSD, mask_B11S)
-        x_BSD = g.op("Add", x_BSD, found_BSD)
-        normed_BSD = layer_norm(g, x_BSD, block.feed_forward_norm)
-        thought_BSD = emit_feed_forward(
-            g, self._arithmetic, block.feed_forward, f"{name}.feed_forward", normed_BSD
+        normed_SBD = layer_norm(g, x_SBD, block.attention_norm)
+        found_SBD = self._attention(g, block.attention, f"{name}.attention", normed_SBD, mask_B11S)
+        x_SBD = g.op("Add", x_SBD, found_SBD)
+        normed_SBD = layer_norm(g, x_SBD, block.feed_forward_norm)
+        thought_SBD = emit_feed_forward(
+            g, self._arithmetic, block.feed_forward, f"{name}.feed_forward", normed_SBD
         )
-        return g.op("Add", x_BSD, thought_BSD)
+        return g.op("Add", x_SBD, thought_SBD)
 
     def _attention(
-        self, g: GraphBuilder, attention: MultiHeadAttention, name: str, x_BSD: str, mask_B11S: str
+        self, g: GraphBuilder, attention: MultiHeadAttention, name: str, x_SBD: str, mask_B11S: str
     ) -> str:
         """All positions ask, of all positions."""
         width = attention.query.out_features
         heads = g.ints(0, 0, attention.heads, width // attention.heads)
-        query_BHSX, keys_BHSX, values_BHSX = (
-            g.op("Transpose", g.op("Reshape", part_BSD, heads), perm=[0, 2, 1, 3])
+        query_SBHX, keys_SBHX, values_SBHX = (
+            g.op("Reshape", part_SBD, heads)
             # Three products of so many rows cost what one does, without splitting it.
-            for part_BSD in (
-                linear(g, self._arithmetic, x_BSD, attention.query, f"{name}.query"),
-                linear(g, self._arithmetic, x_BSD, attention.key, f"{name}.key"),
-                linear(g, self._arithmetic, x_BSD, attention.value, f"{name}.value"),
+            for part_SBD in (
+                linear(g, self._arithmetic, x_SBD, attention.query, f"{name}.query"),
+                linear(g, self._arithmetic, x_SBD, attention.key, f"{name}.key"),
+                linear(g, self._arithmetic, x_SBD, attention.value, f"{name}.value"),
             )
         )
-        scale = 1 / math.sqrt(width // attention.heads)
         scores_BHSS = g.op(
-            "FusedMatMul", query_BHSX, keys_BHSX, domain=CONTRIB, transB=1, alpha=scale
+            "FusedMatMul",
+            query_SBHX,
+            keys_SBHX,
+            domain=CONTRIB,
+            transB=1,
+            transBatchA=1,
+            transBatchB=1,
+            alpha=1 / math.sqrt(width // attention.heads),
         )
         weights_BHSS = g.op("Softmax", g.op("Add", scores_BHSS, mask_B11S), axis=-1)
-        found_BHSX = g.op("MatMul", weights_BHSS, values_BHSX)
-        found_BSHX = g.op("Transpose", found_BHSX, perm=[0, 2, 1, 3])
-        found_BSD = g.op("Reshape", found_BSHX, g.ints(0, 0, width))
-        return linear(g, self._arithmetic, found_BSD, attention.out, f"{name}.out")
+        found_BHSX = g.op("FusedMatMul", weights_BHSS, values_SBHX, domain=CONTRIB, transBatchB=1)
+        found_SBHX = g.op("Transpose", found_BHSX, perm=[2, 0, 1, 3])
+        found_SBD = g.op("Reshape", found_SBHX, g.ints(0, 0, width))
+        return linear(g, self._arithmetic, found_SBD, attention.out, f"{name}.out")
 
 
 def emit_projections(
@@ -151,11 +163,10 @@ def emit_cross_attention(
     mask_B1S = _mask(g, real_positions(g, keys_BSD, source.lengths_B))
     weights_BYS = g.op("Softmax", g.op("Add", scores_BYS, mask_B1S), axis=-1)
     found_BYD = g.op("MatMul", weights_BYS, values_BSD)
-    # Of what a head found its own places count: block h of H for head h. Here P = B x G.
-    blocks_PXX = g.op("Reshape", found_BYD, g.ints(-1, heads * attention.heads, width_of_head))
-    own_PHX = g.op(
-        "Gather", blocks_PXX, g.ints(*range(0, attention.heads**2, attention.heads + 1)), axis=1
-    )
+    # Of what head h found, block h is its own; P = B x G, N = H x H.
+    blocks_PNX = g.op("Reshape", found_BYD, g.ints(-1, heads * attention.heads, width_of_head))
+    diagonal = g.ints(*range(0, attention.heads**2, attention.heads + 1))
+    own_PHX = g.op("Gather", blocks_PNX, diagonal, axis=1)
     found_RD = g.op("Gather", g.op("Flatten", own_PHX, axis=1), source.slot_of_R)
     weights_PHS = g.op("Reshape", weights_BYS, g.ints(-1, heads, 0))
     weights_PS = g.op("ReduceMean", weights_PHS, g.ints(1), keepdims=0)
