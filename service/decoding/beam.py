@@ -6,6 +6,7 @@ contiguous, searches ascending), K candidates per row, N picked candidates.
 """
 
 from dataclasses import dataclass
+from math import isfinite
 from typing import NamedTuple
 
 import numpy as np
@@ -28,11 +29,28 @@ class Front:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rules:
-    """What each search allows at this step: to end with eos, and to go on after it."""
+    """What each search allows at this step: to end with eos, and to go on after it.
+
+    `held` and `ending` tell whether there may be a search that may not stop, and one whose last
+    step this is: mostly there is none, and nothing need be compared.
+    """
 
     eos_id: int
-    may_stop_C: Mask
-    last_C: Mask
+    lengths_C: Ints
+    min_lengths_C: Ints
+    max_lengths_C: Ints
+    held: bool = True
+    ending: bool = True
+
+    @property
+    def may_stop_C(self) -> Mask:  # noqa: N802 - a shape suffix
+        """Whose hypotheses may end with eos."""
+        return self.lengths_C >= self.min_lengths_C
+
+    @property
+    def last_C(self) -> Mask:  # noqa: N802 - the same
+        """Whose hypotheses cannot go on after this step."""
+        return self.lengths_C + 1 >= self.max_lengths_C
 
 
 class Picks(NamedTuple):
@@ -53,6 +71,10 @@ class Expansion(NamedTuple):
 
     survivors: Picks
     finished: Picks
+
+
+_NO_IDS = np.empty(0, np.int64)
+_NOTHING = Picks(_NO_IDS, _NO_IDS, _NO_IDS, np.empty(0, np.float32), np.empty(0))
 
 
 def candidates_needed(width: int, *, may_stop: bool = True) -> int:
@@ -96,9 +118,9 @@ def expand(
     goes_on_CN = possible_CN & ~ends_CN
     goes_on_CN &= np.cumsum(goes_on_CN, axis=1) <= width
     ends_CN[:, width:] = False
-    if rules.last_C.any():
-        ends_CN |= goes_on_CN & rules.last_C[:, None]
-        goes_on_CN &= ~rules.last_C[:, None]
+    if rules.ending and (last_C := rules.last_C).any():
+        ends_CN |= goes_on_CN & last_C[:, None]
+        goes_on_CN &= ~last_C[:, None]
 
     def pick(chosen_CN: Mask) -> Picks:
         rows_N, columns_N = rows_CN[chosen_CN], columns_CN[chosen_CN]
@@ -117,11 +139,11 @@ def _rank(
     front: Front, rules: Rules, gains_RK: Floats | Doubles, ids_RK: Ints
 ) -> tuple[Doubles, Ints, Ints]:
     """The best 2 x width candidates of each search, best first: totals, rows and columns."""
-    searches, width = len(rules.last_C), front.width
+    searches, width = len(rules.lengths_C), front.width
     depth = min(candidates_needed(width), gains_RK.shape[1])
     totals_RK = front.totals_R[:, None] + gains_RK[:, :depth]
-    if not rules.may_stop_C.all():
-        held_R = ~rules.may_stop_C[front.searches_R]
+    if rules.held and not (may_stop_C := rules.may_stop_C).all():
+        held_R = ~may_stop_C[front.searches_R]
         totals_RK[(ids_RK[:, :depth] == rules.eos_id) & held_R[:, None]] = -np.inf
 
     # A search may have fewer rows than its width: lay all of them out in a grid of full beams.
@@ -148,7 +170,9 @@ def _expand_greedy(
     """The same for width 1, where row and search are one and there is nothing to rank."""
     tokens_C, log_probs_C = ids_RK[:, 0], log_probs_RK[:, 0]
     gains_C = log_probs_C if gains_RK is None else gains_RK[:, 0]
-    if not rules.may_stop_C.all() and ids_RK.shape[1] > 1:
+    # At most steps nobody ends. To see that in a list costs less than any operation on arrays.
+    eos_seen = rules.eos_id in tokens_C.tolist()
+    if eos_seen and rules.held and ids_RK.shape[1] > 1:
         second_C = ~rules.may_stop_C & (tokens_C == rules.eos_id)
         tokens_C = np.where(second_C, ids_RK[:, 1], tokens_C)
         log_probs_C = np.where(second_C, log_probs_RK[:, 1], log_probs_C)
@@ -156,12 +180,16 @@ def _expand_greedy(
         if gains_RK is not None:
             gains_C = np.where(second_C, gains_RK[:, 1], gains_RK[:, 0])
     totals_C = front.totals_R + gains_C
-    possible_C = totals_C > -np.inf
-    ends_C = (tokens_C == rules.eos_id) | rules.last_C
-    goes_on_C = possible_C & ~ends_C
     everything = Picks(front.searches_R, None, tokens_C, log_probs_C, totals_C)
+    if not (eos_seen or rules.ending) and isfinite(np.add.reduce(totals_C)):
+        return Expansion(everything, _NOTHING)
+    possible_C = totals_C > -np.inf
+    ends_C = tokens_C == rules.eos_id
+    if rules.ending:
+        ends_C |= rules.last_C
+    goes_on_C = possible_C & ~ends_C
     if goes_on_C.all():
-        return Expansion(everything, take(everything, np.empty(0, np.int64)))
+        return Expansion(everything, _NOTHING)
     return Expansion(
         take(everything, np.flatnonzero(goes_on_C)),
         take(everything, np.flatnonzero(possible_C & ends_C)),
@@ -169,7 +197,11 @@ def _expand_greedy(
 
 
 def take(picks: Picks, chosen_N: Ints) -> Picks:
-    """These picks alone."""
+    """These picks alone; their numbers ascend."""
+    if not len(chosen_N):
+        return _NOTHING
+    if len(chosen_N) == len(picks.tokens_N):
+        return picks if picks.parents_N is not None else picks._replace(parents_N=chosen_N)
     parents_N = chosen_N if picks.parents_N is None else picks.parents_N[chosen_N]
     return Picks(
         picks.searches_N[chosen_N],

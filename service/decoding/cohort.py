@@ -5,9 +5,10 @@ stepper may keep what they were given.
 """
 
 from collections.abc import Sequence as Listed
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from service.decoding.beam import (
     Expansion,
@@ -28,6 +29,7 @@ from service.decoding.stepper import Floats, Ints, StepOutput
 from service.decoding.terms import fulfil
 
 _NO_ROWS = np.empty(0, np.int64)
+_NEVER = 2**62
 
 
 class Kind(NamedTuple):
@@ -70,6 +72,8 @@ class Cohort:
         self._ceiling_C: Doubles = np.empty(0)
         self._floor_C: Doubles = np.empty(0)
         self._rewards_C: Doubles = np.empty(0)
+        self._last_rules: Rules | None = None  # since somebody came or went
+        self._look_ahead()
 
         self.tokens_R: Ints = _NO_ROWS
         self.parents_R: Ints | None = None
@@ -91,7 +95,7 @@ class Cohort:
     @property
     def _depth(self) -> int:
         """The same, once those that may not follow are out."""
-        may_stop = bool((self._lengths_C >= self._min_lengths_C).all())
+        may_stop = self._held_for <= 0
         if self._guards is None and self._ways is None:
             return candidates_needed(self.width, may_stop=may_stop)
         if self._ways is not None:
@@ -112,19 +116,23 @@ class Cohort:
         copies = [r.rows if r.drawn else 1 for r in requests]
         rows = sum(copies)
         self.sequences += sequences
-        self.sources_C = np.append(self.sources_C, sources)
-        self._lengths_C = np.append(self._lengths_C, np.zeros(new, np.int64))
-        self._min_lengths_C = np.append(self._min_lengths_C, [r.min_length for r in requests])
-        self._max_lengths_C = np.append(self._max_lengths_C, [r.max_length for r in requests])
-        self._ceiling_C = np.append(self._ceiling_C, [loosest_divisor(r) for r in requests])
-        self._floor_C = np.append(self._floor_C, np.full(new, -np.inf))
-        self._rewards_C = np.append(self._rewards_C, [r.token_reward for r in requests])
+        self.sources_C = _with(self.sources_C, sources)
+        self._lengths_C = _with(self._lengths_C, np.zeros(new, np.int64))
+        self._min_lengths_C = _with(self._min_lengths_C, [r.min_length for r in requests])
+        self._max_lengths_C = _with(self._max_lengths_C, [r.max_length for r in requests])
+        self._ceiling_C = _with(self._ceiling_C, [loosest_divisor(r) for r in requests])
+        self._floor_C = _with(self._floor_C, np.full(new, -np.inf))
+        self._rewards_C = _with(self._rewards_C, [r.token_reward for r in requests])
+        self._look_ahead()
 
-        self.parents_R = np.append(self.explicit_parents(), np.repeat(parents, copies))
-        self.tokens_R = np.append(self.tokens_R, np.full(rows, self._bos_id))
-        self.searches_R = np.append(self.searches_R, np.repeat(np.arange(old, old + new), copies))
-        self.log_probs_R = np.append(self.log_probs_R, np.zeros(rows, np.float32))
-        self._totals_R = np.append(self._totals_R, np.zeros(rows))
+        searches_R = np.arange(old, old + new)
+        if rows != new:
+            parents, searches_R = np.repeat(parents, copies), np.repeat(searches_R, copies)
+        self.parents_R = _with(self.explicit_parents(), parents)
+        self.tokens_R = _with(self.tokens_R, np.full(rows, self._bos_id))
+        self.searches_R = _with(self.searches_R, searches_R)
+        self.log_probs_R = _with(self.log_probs_R, np.zeros(rows, np.float32))
+        self._totals_R = _with(self._totals_R, np.zeros(rows))
         self._cover(rows=rows, wanted=any(r.coverage_penalty for r in requests))
         if self._guards is not None:
             self._guards.seat(requests, copies)
@@ -156,13 +164,10 @@ class Cohort:
     def absorb(self, output: StepOutput, step: int) -> list[Sequence]:
         """Advance by one token; returns the sequences whose search is over, which have left."""
         rows = slice(self._first_row, self._first_row + len(self.tokens_R))
-        rules = Rules(
-            eos_id=self._eos_id,
-            may_stop_C=self._lengths_C >= self._min_lengths_C,
-            last_C=self._lengths_C + 1 >= self._max_lengths_C,
-        )
-        survivors, finished = self._expand(rules, output, rows)
-        self._lengths_C = self._lengths_C + 1
+        survivors, finished = self._expand(self._rules(), output, rows)
+        self._lengths_C += 1  # where they lie, for the rules to see
+        self._held_for -= 1
+        self._last_in -= 1
         if self._coverage_RS is not None and output.attention_RS is not None:
             self._coverage_RS = _add(self._coverage_RS, output.attention_RS[rows])
         if len(finished.tokens_N):
@@ -170,6 +175,27 @@ class Cohort:
         if self.width > 1:
             survivors = prune(survivors, self._ceiling_C, self._within_reach())
         return self._go_on(survivors)
+
+    def _rules(self) -> Rules:
+        """What holds at this step; mostly that is what held at the one before."""
+        held, ending = self._held_for > 0, self._last_in <= 1
+        rules = self._last_rules
+        if rules is None or rules.held is not held or rules.ending is not ending:
+            rules = self._last_rules = Rules(
+                eos_id=self._eos_id,
+                lengths_C=self._lengths_C,
+                min_lengths_C=self._min_lengths_C,
+                max_lengths_C=self._max_lengths_C,
+                held=held,
+                ending=ending,
+            )
+        return rules
+
+    def _look_ahead(self) -> None:
+        """Note for how many steps somebody may not stop, and in how many comes a last one."""
+        self._held_for = int((self._min_lengths_C - self._lengths_C).max(initial=0))
+        self._last_in = int((self._max_lengths_C - self._lengths_C).min(initial=_NEVER))
+        self._last_rules = None
 
     def _expand(self, rules: Rules, output: StepOutput, rows: slice) -> Expansion:
         front = Front(width=self.width, totals_R=self._totals_R, searches_R=self.searches_R)
@@ -237,6 +263,9 @@ class Cohort:
             self._guards.go_on(survivors.searches_N.tolist(), parents, tokens)
         if survivors.parents_N is None:
             return []  # every row of a greedy cohort went on in place: nobody left
+        if not len(survivors.tokens_N):  # and no cohort either, once its sequences are gone
+            over, self.sequences = self.sequences, []
+            return over
         self.parents_R = self._first_row + survivors.parents_N
         if self._coverage_RS is not None:
             self._coverage_RS = self._coverage_RS[survivors.parents_N]
@@ -262,6 +291,7 @@ class Cohort:
         self._ceiling_C = self._ceiling_C[keep_C]
         self._floor_C = self._floor_C[keep_C]
         self._rewards_C = self._rewards_C[keep_C]
+        self._look_ahead()
         if self._guards is not None:
             self._guards.keep_searches(np.flatnonzero(keep_C).tolist())
 
@@ -277,6 +307,12 @@ class Cohort:
         elif wanted:
             # Those seated before did not ask, so zeros for them will do.
             self._coverage_RS = np.zeros((len(self.tokens_R), 0))
+
+
+def _with(array: NDArray[Any], more: ArrayLike) -> NDArray[Any]:
+    """The array, longer by these, of its own type; an empty one costs nothing."""
+    more = np.asarray(more, array.dtype)
+    return np.concatenate((array, more)) if len(array) else more
 
 
 def _add(coverage_RS: Doubles, attention_RS: Floats) -> Doubles:

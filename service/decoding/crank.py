@@ -6,6 +6,7 @@ carries the outcome away.
 
 import logging
 from collections.abc import Callable, Collection, Iterable
+from collections.abc import Sequence as Listed
 from dataclasses import dataclass, field
 
 from service.decoding.admission import Average, EngineLimits, Pace
@@ -48,7 +49,7 @@ class Outcome:
 
     finished: list[Sequence] = field(default_factory=list)
     failed: list[tuple[Sequence, ParleyError]] = field(default_factory=list)
-    cancelled: list[Sequence] = field(default_factory=list)
+    cancelled: Listed[Sequence] = ()
 
 
 class Crank:
@@ -111,6 +112,7 @@ class Crank:
         encoded = before_stepping = stepped = self._clock() if joined else before_encoding
         self._scheduler.seat(joined, encoded)
         work = self._scheduler.plan()
+        sources = self._scheduler.sources
         if work is None:
             self._stepper.reset()
         else:
@@ -128,7 +130,7 @@ class Crank:
         encode_seconds, step_seconds = encoded - before_encoding, stepped - before_stepping
         return outcome, StepReport(
             rows=0 if work is None else len(work.tokens_R),
-            sources=0 if work is None else int(work.sources_R.max()) + 1,
+            sources=sources,
             joined=len(joined),
             finished=len(outcome.finished),
             cancelled=len(admission.cancelled),
@@ -153,9 +155,9 @@ class Crank:
         if self._scheduler.seated == 0 and self._scheduler.plan() is None:
             self._stepper.reset()
 
-    def _encode(self, joining: list[Sequence], outcome: Outcome) -> list[Sequence]:
+    def _encode(self, joining: Listed[Sequence], outcome: Outcome) -> Listed[Sequence]:
         if not joining:
-            return []
+            return ()
         try:
             self._stepper.join(
                 [s.request.source for s in joining],
@@ -167,7 +169,7 @@ class Crank:
                 outcome.failed.append(
                     (joining[0], _failed("the source could not be encoded", error))
                 )
-                return []
+                return ()
             # Somebody in the group is to blame; the others need not pay for it.
             return [s for each in joining for s in self._encode([each], outcome)]
         return joining

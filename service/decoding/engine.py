@@ -15,6 +15,7 @@ from time import monotonic
 from service.decoding.admission import EngineLimits, padded
 from service.decoding.crank import Crank, StepReport
 from service.decoding.request import DecodeRequest, DecodeResult
+from service.decoding.scheduler import Admission
 from service.decoding.sequence import Sequence as Decoding
 from service.decoding.stepper import StepFailed, Stepper
 from service.errors import DeadlineExceeded, InvalidArgument, Overloaded, ParleyError, Unavailable
@@ -244,16 +245,11 @@ class Engine:
 
     def _turn(self) -> None:
         started = self._clock()
-        with self._changed:
-            arrivals, self._inbox = self._inbox, []
-            cancelled, self._cancelled = self._cancelled, set()
-        admission = self._crank.admit(arrivals, cancelled)
-        with self._changed:
-            # What was chosen to join counts as seated from now on.
-            joining = sum(s.width for s in admission.joining)
-            self._queued = self._crank.waiting + len(self._inbox)
-            self._queued_rows = self._crank.waiting_rows + sum(s.width for s in self._inbox)
-            self._reserved_rows = self._crank.reserved_rows + joining
+        # A look without the lock: who comes just now is met at the next turn.
+        if self._inbox or self._cancelled or self._crank.waiting:
+            admission = self._admit()
+        else:
+            admission = self._crank.admit((), ())
         outcome, report = self._crank.run(admission, started)
         self._reserved_rows = self._crank.reserved_rows
         self._report(report)  # before anybody hears of it: who has an answer finds it counted
@@ -265,6 +261,19 @@ class Engine:
             self._futures.pop(sequence.key, None)
         if self._crank.dead is not None:
             self._die(self._crank.dead)
+
+    def _admit(self) -> Admission:
+        with self._changed:
+            arrivals, self._inbox = self._inbox, []
+            cancelled, self._cancelled = self._cancelled, set()
+        admission = self._crank.admit(arrivals, cancelled)
+        with self._changed:
+            # What was chosen to join counts as seated from now on.
+            joining = sum(s.width for s in admission.joining)
+            self._queued = self._crank.waiting + len(self._inbox)
+            self._queued_rows = self._crank.waiting_rows + sum(s.width for s in self._inbox)
+            self._reserved_rows = self._crank.reserved_rows + joining
+        return admission
 
     def _report(self, report: StepReport) -> None:
         if self._on_step is not None:

@@ -40,7 +40,9 @@ class Memories:
         self, lengths: Sequence[int], memories: Mapping[str, Sequence[Tensor] | Tensor]
     ) -> None:
         """Take in sources: by name and source, a tensor [positions >= length, ...]."""
-        free = np.setdiff1d(np.arange(len(self.lengths_M)), self.places_B)
+        taken_M = np.zeros(len(self.lengths_M), np.bool_)
+        taken_M[self.places_B] = True
+        free = np.flatnonzero(~taken_M)
         if len(free) < len(lengths) or max(lengths) > self._positions:
             self._rebuild(extra=len(lengths), longest=max(lengths), like=memories)
             free = np.arange(len(self.places_B), len(self.lengths_M))

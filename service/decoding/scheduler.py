@@ -24,10 +24,13 @@ from service.decoding.stepper import Ints, StepInput, StepOutput, Stepper
 class Admission:
     """Who came and went between two steps. `wasted_rows` were computed for those who went."""
 
-    joining: list[Sequence]
-    cancelled: list[Sequence]
-    expired: list[Sequence]
-    wasted_rows: int
+    joining: Listed[Sequence] = ()
+    cancelled: Listed[Sequence] = ()
+    expired: Listed[Sequence] = ()
+    wasted_rows: int = 0
+
+
+_NOBODY = Admission()
 
 
 class Scheduler:
@@ -50,6 +53,7 @@ class Scheduler:
         # As the stepper counts them: sources it holds, and rows of its last step plus fresh ones.
         self._held_sources = 0
         self._held_rows = 0
+        self._sources_R: Ints = np.empty(0, np.int64)  # of the last step
 
     @property
     def waiting(self) -> int:
@@ -65,6 +69,11 @@ class Scheduler:
     def seated(self) -> int:
         """Requests being decoded."""
         return len(self._seated)
+
+    @property
+    def sources(self) -> int:
+        """Sources that the stepper holds."""
+        return self._held_sources
 
     @property
     def rows(self) -> int:
@@ -90,6 +99,8 @@ class Scheduler:
         `encoding_seconds` is what encoding a group takes: how long to wait for one depends on it.
         Those chosen have left the queue and must be seated, or given up, by the caller.
         """
+        if not cancelled and not self._waiting and now < self._first_deadline:
+            return _NOBODY  # as at most turns
         rows_before = self.rows
         gone = self._leave_seats(s for key in cancelled if (s := self._seated.get(key)))
         if cancelled:
@@ -109,6 +120,8 @@ class Scheduler:
 
     def seat(self, joined: Listed[Sequence], now: float) -> None:
         """Let these begin: the sources that the stepper has just taken in, in this order."""
+        if not joined:
+            return
         by_kind: dict[Kind, list[int]] = {}
         for index, sequence in enumerate(joined):
             sequence.seated = now
@@ -142,14 +155,15 @@ class Scheduler:
             self._held_sources = self._held_rows = 0
             self._trail = Trail()
             return None
-        kept_B = self._renumber_sources(cohorts)
         tokens_R = _join([c.tokens_R for c in cohorts])
-        parents_R = None
+        kept_B, parents_R = None, None
         if len(tokens_R) != self._held_rows or any(c.parents_R is not None for c in cohorts):
+            kept_B = self._renumber_sources(cohorts)
             parents_R = _join([c.explicit_parents() for c in cohorts])
+            self._sources_R = _join([c.sources_C[c.searches_R] for c in cohorts])
         work = StepInput(
             tokens_R=tokens_R,
-            sources_R=_join([c.sources_C[c.searches_R] for c in cohorts]),
+            sources_R=self._sources_R,  # rows that stay where they were keep their sources too
             parents_R=parents_R,
             kept_B=kept_B,
             top_k=max(c.top_k for c in cohorts),

@@ -45,8 +45,8 @@ Tensor = NDArray[Any]
 # the register, a source meets the same code path whatever else is in the batch.
 _POSITION_MULTIPLE = 8
 # What has an entry for each row, and what says row numbers: they follow the rows to their places.
-_BY_ROW = (TOKENS, SLOT_OF, PROBES)
-_ROW_NUMBERS = (SLOTS,)
+_BY_ROW = {TOKENS, SLOT_OF, PROBES}
+_ROW_NUMBERS = {SLOTS}
 
 
 class OnnxStepper:
@@ -105,9 +105,8 @@ class OnnxStepper:
         self._states: list[Tensor] | None = None  # [R, *], in the order in which the graph ran
         self._fresh: list[list[Tensor]] = []  # [J, *], of the sources joined since
         self._fresh_rows = 0
-        self._laid_out: tuple[int, dict[str, Tensor]] | None = (
-            None  # for the top_k of the last step
-        )
+        # For the top_k of the last step.
+        self._laid_out: tuple[int, dict[str, Tensor]] | None = None
         growing = [s for s in manifest.states if s.growing_axis is not None]
         self._caches = Caches(cache_shapes(growing, graphs.decoder.inputs))
         cache_outputs = {s.output: s.input for s in growing}
@@ -166,11 +165,14 @@ class OnnxStepper:
             for tensors, name in zip(initial, self._initials, strict=True):
                 tensors.append(outputs[name])
             order += bucket
-        back = np.argsort(order)
         self._memories.add([len(s) for s in sources], memories)
         if self._shortlists is not None:
             self._shortlists.add(sources, unabridged or [False] * len(sources))
-        self._fresh.append([np.concatenate(tensors)[back] for tensors in initial])
+        if order == list(range(len(sources))):  # one bucket, often
+            self._fresh.append([_joined(tensors) for tensors in initial])
+        else:
+            back = np.argsort(order)
+            self._fresh.append([_joined(tensors)[back] for tensors in initial])
         self._fresh_rows += len(sources)
 
     def step(self, work: StepInput) -> StepOutput:
@@ -179,17 +181,7 @@ class OnnxStepper:
             self._memories.keep(work.kept_B)
             if self._shortlists is not None:
                 self._shortlists.keep(work.kept_B)
-        probes_RP = work.probe_ids_RP
-        if probes_RP is None:
-            probes_RP = np.empty((len(work.tokens_R), 0), np.int64)
-        vocabulary = self._manifest.tokenizer.vocabulary_size
-        feeds: dict[str, Tensor] = {
-            TOKENS: work.tokens_R,
-            TOP_K: np.array([min(work.top_k, vocabulary)], np.int64),
-            PROBES: probes_RP,
-            **self._layout(work),
-            **self._memories.tensors,
-        }
+        feeds = self._layout(work)
         outputs = self._run_in_places(work, feeds) if self._caches else self._run(work, feeds)
         return StepOutput(
             log_probs_RK=outputs[TOP_LOG_PROBS],
@@ -209,19 +201,30 @@ class OnnxStepper:
         self._laid_out = None
 
     def _layout(self, work: StepInput) -> dict[str, Tensor]:
-        """Where the rows sit and what they are scored over: as before, where nobody moved."""
+        """What the graph is fed but states: as it was, except for tokens, where nobody moved."""
         moved = work.parents_R is not None or work.kept_B is not None or self._fresh_rows > 0
         if moved or self._laid_out is None or self._laid_out[0] != work.top_k:
             slots_MG, slot_of_R = self._memories.slots(work.sources_R)
+            top_k = min(work.top_k, self._manifest.tokenizer.vocabulary_size)
             layout = {
                 SLOTS: slots_MG,
                 SLOT_OF: slot_of_R,
                 SOURCE_LENGTHS: self._memories.lengths_M,
+                TOP_K: np.array([top_k], np.int64),
+                **self._memories.tensors,
             }
             if self._shortlists is not None:
                 layout |= self._shortlists.feeds(work.sources_R, work.top_k)
-            self._laid_out = work.top_k, layout
-        return self._laid_out[1]
+            used = {name: value for name, value in layout.items() if name in self._decoder_inputs}
+            self._laid_out = work.top_k, used
+        feeds = self._laid_out[1]
+        feeds[TOKENS] = work.tokens_R
+        if self.has_probes:
+            probes_RP = work.probe_ids_RP
+            if probes_RP is None:
+                probes_RP = np.empty((len(work.tokens_R), 0), np.int64)
+            feeds[PROBES] = probes_RP
+        return feeds
 
     def _encode(self, sources: Sequence[Tokens]) -> dict[str, Tensor]:
         lengths_J = np.array([len(s) for s in sources], np.int64)
@@ -236,24 +239,23 @@ class OnnxStepper:
     def _run(self, work: StepInput, feeds: dict[str, Tensor]) -> dict[str, Tensor]:
         """Outputs by name, of a model whose states are all of fixed size."""
         feeds.update(zip(self._state_inputs, self._continued(work.parents_R), strict=True))
-        used = {name: feeds[name] for name in self._decoder_inputs}
-        values = self._decoder.run(self._decoder_outputs, used)
+        values = self._decoder.run(self._decoder_outputs, feeds)
         outputs = dict(zip(self._decoder_outputs, values, strict=True))
         self._states = [outputs[name] for name in self._state_outputs]
         return outputs
 
     def _run_in_places(self, work: StepInput, feeds: dict[str, Tensor]) -> dict[str, Tensor]:
         """The same with caches: rows run in the order of their places there."""
-        caches, parents_R = self._caches, work.parents_R
+        feeds, caches, parents_R = dict(feeds), self._caches, work.parents_R
         if parents_R is None and self._fresh_rows:
             parents_R = np.arange(len(work.tokens_R))
         before_R = caches.places_R
         caches.seat(parents_R)
         places_R = caches.places_R
         rows_P = np.argsort(places_R)
-        for name in _BY_ROW:
+        for name in _BY_ROW & feeds.keys():
             feeds[name] = feeds[name][rows_P]
-        for name in _ROW_NUMBERS:
+        for name in _ROW_NUMBERS & feeds.keys():
             feeds[name] = places_R[feeds[name]]
         feeds[AGES] = caches.ages_P
         if self._shortlists is not None:
@@ -271,6 +273,8 @@ class OnnxStepper:
 
     def _continued(self, parents_R: Ints | None) -> list[Tensor]:
         """The fixed state that each row starts from: its parent's, or its source's when fresh."""
+        if parents_R is None and self._states is not None and not self._fresh:
+            return self._states
         generations = ([self._states] if self._states is not None else []) + self._fresh
         self._fresh, self._fresh_rows = [], 0
         if len(generations) == 1:
@@ -278,6 +282,10 @@ class OnnxStepper:
         else:
             tensors = [np.concatenate(parts) for parts in zip(*generations, strict=True)]
         return tensors if parents_R is None else [t[parents_R] for t in tensors]
+
+
+def _joined(tensors: Sequence[Tensor]) -> Tensor:
+    return tensors[0] if len(tensors) == 1 else np.concatenate(tensors)
 
 
 def _open(graph: bytes, threads: int) -> ort.InferenceSession:

@@ -29,6 +29,7 @@ from service.decoding.stepper import Ints
 
 # Sums over candidates run in whole registers of this many; behind a row's own there are zeros.
 _MULTIPLE = 16
+_ONE = np.zeros(1, np.int64)
 _WORTH_KEEPING = 0.75  # make the union anew when less than this part of it is wanted
 
 
@@ -37,18 +38,23 @@ class Shortlists:
 
     def __init__(self, shortlist: Shortlist) -> None:
         self._shortlist = shortlist
+        self._wanted_V = np.zeros(shortlist.vocabulary_size, np.int64)  # by how many
+        self._union_W: Ints = _ONE
         self.clear()
 
     def clear(self) -> None:
         """Let go of everything."""
         self._own_BC = np.zeros((0, _MULTIPLE), np.int64)  # ids, ascending, then zeros
         self._counts_B: Ints = np.empty(0, np.int64)  # 0: the whole vocabulary
-        self._wanted_V = np.zeros(self._shortlist.vocabulary_size, np.int64)  # by how many
-        self._union_W: Ints = np.zeros(1, np.int64)
+        self._wanted_V[self._union_W] = 0  # all that anybody wants is in the union
+        self._union_W = _ONE
         self._places_BC = self._own_BC.astype(np.int32)
 
     def add(self, sources: Sequence[Tokens], unabridged: Sequence[bool]) -> None:
         """Take in sources; those `unabridged` may say anything."""
+        if not len(self._counts_B) and len(sources) == 1 and not unabridged[0]:
+            self._begin_with(sources[0])
+            return
         short = [s for s, whole in zip(sources, unabridged, strict=True) if not whole]
         chosen_JV = self._shortlist.candidates(short)
         # Several times as fast as `nonzero` of both axes.
@@ -68,6 +74,18 @@ class Shortlists:
         self._counts_B = np.pad(self._counts_B, (0, joined))
         self._counts_B[places] = counts_J
         self._unite()
+
+    def _begin_with(self, source: Tokens) -> None:
+        """Take in the only one there is: the union is its own list."""
+        own_W = np.flatnonzero(self._shortlist.candidates([source]))
+        count = len(own_W)
+        self._counts_B = np.array([count])
+        self._own_BC = np.zeros((1, padded(count, _MULTIPLE)), np.int64)
+        self._own_BC[0, :count] = own_W
+        self._wanted_V[own_W] = 1
+        self._union_W = own_W
+        self._places_BC = np.zeros(self._own_BC.shape, np.int32)
+        self._places_BC[0, :count] = np.arange(count)
 
     def keep(self, kept_B: Ints) -> None:
         """Keep these sources, in this order; the others are gone."""
@@ -111,7 +129,7 @@ class Shortlists:
     def _unite(self) -> None:
         union_W = np.flatnonzero(self._wanted_V)
         if not len(union_W):
-            union_W = np.zeros(1, np.int64)  # nobody is scored over it, but a product has a width
+            union_W = _ONE  # nobody is scored over it, but a product has a width
         # The longest list may have left.
         longest = max(int(self._counts_B.max(initial=0)), 1)
         self._own_BC = self._own_BC[:, : padded(longest, _MULTIPLE)]

@@ -44,6 +44,7 @@ def fulfil(
     ids, log_probs = output.ids_RK[rows].tolist(), output.log_probs_RK[rows].tolist()
     totals, owners = front.totals_R.tolist(), front.searches_R.tolist()
     attention_RS = None if output.attention_RS is None else output.attention_RS[rows]
+    may_stop, last = rules.may_stop_C.tolist(), rules.last_C.tolist()
     survivors: dict[int, list[_Candidate]] = {}
     finished: dict[int, list[_Candidate]] = {}
     for search, owned in groupby(range(len(owners)), key=owners.__getitem__):
@@ -54,7 +55,7 @@ def fulfil(
             if attention_RS is not None and guard.looking:
                 attention = attention_RS[row].tolist()
             place = _Place(guard, guards.line(row), row, totals[row], attention)
-            eos_id = rules.eos_id if rules.may_stop_C[search] else None
+            eos_id = rules.eos_id if may_stop[search] else None
             known = dict(zip(place.guard.probes(place.line), probed[row], strict=False))
             _add_known(stages, place, known)
             if place.line.forced is None:
@@ -67,7 +68,7 @@ def fulfil(
                 _add_end(stages, place, eos_id, dict(zip(ids[row], log_probs[row], strict=True)))
         whole = guards.of_search(search).terms_length
         alive, over = _dealt(stages, whole, front.width, rules.eos_id)
-        if rules.last_C[search]:
+        if last[search]:
             alive, over = [], over + alive
         survivors[search], finished[search] = alive, over
     return Expansion(_picks(survivors), _picks(finished))

@@ -9,7 +9,12 @@ Rows = list[tuple[int, int, int, float]]
 
 
 def rules(searches: int = 1, *, may_stop: bool = True, last: bool = False) -> Rules:
-    return Rules(eos_id=EOS, may_stop_C=np.full(searches, may_stop), last_C=np.full(searches, last))
+    return Rules(
+        eos_id=EOS,
+        lengths_C=np.full(searches, 3),
+        min_lengths_C=np.full(searches, 3 if may_stop else 4),
+        max_lengths_C=np.full(searches, 4 if last else 9),
+    )
 
 
 def front(width: int, totals: list[float], searches: list[int]) -> Front:
