@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 LIVENESS = "liveness"
 READINESS = ""
 _HEARTBEAT_SECONDS = 1.0
+# With more, a row costs a thread no less, and everybody's steps take longer.
+_SOURCES_PER_THREAD = 64
 
 
 async def serve(settings: Settings) -> int:
@@ -68,7 +70,11 @@ def assemble(settings: Settings) -> "Server":
     metrics.watch_throttling(throttling)
     loader = BundleLoader(
         threads=threads,
-        limits=EngineLimits(max_rows=settings.max_rows, max_queue=settings.max_queue),
+        limits=EngineLimits(
+            max_rows=settings.max_rows,
+            max_sources=_SOURCES_PER_THREAD * threads,
+            max_queue=settings.max_queue,
+        ),
         metrics=metrics,
         stuck_seconds=settings.stuck_seconds,
     )

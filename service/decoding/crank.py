@@ -9,7 +9,8 @@ from collections.abc import Callable, Collection, Iterable
 from collections.abc import Sequence as Listed
 from dataclasses import dataclass, field
 
-from service.decoding.admission import Average, EngineLimits, Pace
+from service.decoding.admission import EngineLimits
+from service.decoding.pace import Line, Pace
 from service.decoding.request import DecodeRequest
 from service.decoding.scheduler import Admission, Scheduler
 from service.decoding.sequence import Sequence
@@ -62,7 +63,7 @@ class Crank:
         stepper.reset()  # whatever it was used for before
         self._scheduler = Scheduler(stepper, limits)
         self._pace = Pace()
-        self._encoding = Average()
+        self._joining = Line()
         self._strikes = 0
         self.dead: str | None = None
 
@@ -82,13 +83,21 @@ class Crank:
         return self._scheduler.waiting_rows
 
     @property
+    def seated(self) -> int:
+        """Requests being decoded."""
+        return self._scheduler.seated
+
+    @property
     def reserved_rows(self) -> int:
         """Rows set aside for the seated."""
         return self._scheduler.reserved_rows
 
-    def wait_seconds(self, rows_ahead: int) -> float:
-        """How long until a request is seated that has so many rows before it, its own included."""
-        return self._pace.wait_seconds(rows_ahead - self._limits.max_rows)
+    def wait_seconds(self, sources_ahead: int, rows_ahead: int) -> float:
+        """How long until a request is seated that has so many before it, itself included."""
+        limits = self._limits
+        return self._pace.wait_seconds(
+            sources_ahead - limits.max_sources, rows_ahead - limits.max_rows
+        )
 
     def sequence(self, key: int, request: DecodeRequest, now: float) -> Sequence:
         """A request as it enters. Keys must ascend."""
@@ -98,7 +107,7 @@ class Crank:
         """Queue the arrivals, show out the dead, choose who joins. To be followed by `run`."""
         for sequence in arrivals:
             self._scheduler.enqueue(sequence)
-        return self._scheduler.admit(self._clock(), cancelled, self._encoding.value)
+        return self._scheduler.admit(self._clock(), cancelled, self._joining.fixed)
 
     def run(self, admission: Admission, started: float) -> tuple[Outcome, StepReport]:
         """Encode who joins, step everybody, and say what came of it.
@@ -124,9 +133,10 @@ class Crank:
         if (
             self._scheduler.waiting
         ):  # an engine with seats to spare does not show how fast it can be
-            self._pace.observe(freed, ended - started)
+            self._pace.observe(len(outcome.finished), freed, ended - started)
         if joined:
-            self._encoding.observe(encoded - before_encoding)
+            positions = sum(s.positions for s in joined)
+            self._joining.observe(positions, encoded - before_encoding)
         encode_seconds, step_seconds = encoded - before_encoding, stepped - before_stepping
         return outcome, StepReport(
             rows=0 if work is None else len(work.tokens_R),

@@ -53,7 +53,7 @@ class Engine:
         self._futures: dict[int, Future[DecodeResult]] = {}
         self._inbox: list[Decoding] = []
         self._cancelled: set[int] = set()
-        self._queued = self._queued_rows = self._reserved_rows = 0
+        self._queued = self._queued_rows = self._seated = self._reserved_rows = 0
         self._accepting = True
         self._stop_at: float | None = None
         self._failure: str | None = None
@@ -181,8 +181,9 @@ class Engine:
 
     def _check_room(self, request: DecodeRequest, now: float) -> None:
         self._check_alive()
-        rows_ahead = self._queued_rows + self._reserved_rows + request.rows
-        expected = self._crank.wait_seconds(rows_ahead)
+        expected = self._crank.wait_seconds(
+            self._queued + self._seated + 1, self._queued_rows + self._reserved_rows + request.rows
+        )
         if self._queued >= self._limits.max_queue:
             raise Overloaded(
                 f"the queue is full: {self._queued} of at most {self._limits.max_queue} wait",
@@ -251,7 +252,7 @@ class Engine:
         else:
             admission = self._crank.admit((), ())
         outcome, report = self._crank.run(admission, started)
-        self._reserved_rows = self._crank.reserved_rows
+        self._seated, self._reserved_rows = self._crank.seated, self._crank.reserved_rows
         self._report(report)  # before anybody hears of it: who has an answer finds it counted
         for sequence in outcome.finished:
             self._answer(sequence)
@@ -272,6 +273,7 @@ class Engine:
             joining = sum(s.width for s in admission.joining)
             self._queued = self._crank.waiting + len(self._inbox)
             self._queued_rows = self._crank.waiting_rows + sum(s.width for s in self._inbox)
+            self._seated = self._crank.seated + len(admission.joining)
             self._reserved_rows = self._crank.reserved_rows + joining
         return admission
 
@@ -301,7 +303,7 @@ class Engine:
             self._accepting = False
             self._inbox = []
             rest, self._futures = self._futures, {}
-            self._queued = self._queued_rows = self._reserved_rows = 0
+            self._queued = self._queued_rows = self._seated = self._reserved_rows = 0
         unfinished = [f for f in rest.values() if not f.done()]
         for future in unfinished:
             with contextlib.suppress(InvalidStateError):

@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from service.decoding.admission import EngineLimits, Room, WaitingRoom, padded
+from service.decoding.admission import EngineLimits, Room, padded
 from service.decoding.cohort import Cohort, Kind
 from service.decoding.request import DecodeRequest
 from service.decoding.sequence import Sequence, Trail
 from service.decoding.stepper import Ints, StepInput, StepOutput, Stepper
+from service.decoding.waiting import WaitingRoom
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,11 +93,11 @@ class Scheduler:
         self._waiting.add(sequence)
 
     def admit(
-        self, now: float, cancelled: Collection[int] = (), encoding_seconds: float = 0.0
+        self, now: float, cancelled: Collection[int] = (), standstill: float = 0.0
     ) -> Admission:
         """Show out the cancelled and expired, seated or waiting, and choose who joins.
 
-        `encoding_seconds` is what encoding a group takes: how long to wait for one depends on it.
+        `standstill` is how long even the smallest group takes to join: it says how long to wait.
         Those chosen have left the queue and must be seated, or given up, by the caller.
         """
         if not cancelled and not self._waiting and now < self._first_deadline:
@@ -115,7 +116,7 @@ class Scheduler:
         wasted = rows_before - self.rows
         joining: list[Sequence] = []
         if self._waiting:
-            joining = self._waiting.pick(self._room(), now, encoding_seconds)
+            joining = self._waiting.pick(self._room(), now, standstill)
         return Admission(joining=joining, cancelled=gone, expired=expired, wasted_rows=wasted)
 
     def seat(self, joined: Listed[Sequence], now: float) -> None:

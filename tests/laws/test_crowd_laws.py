@@ -19,6 +19,7 @@ CROWD = st.lists(ANY, min_size=1, max_size=12)
 LIMITS = st.builds(
     EngineLimits,
     max_rows=st.integers(8, 40),
+    max_sources=st.integers(1, 14),
     max_positions=st.integers(8, 80),
     max_join_positions=st.integers(1, 40),
     max_overtakes=st.integers(0, 3),
@@ -40,10 +41,10 @@ def test_everybody_gets_in_a_crowd_what_they_get_alone(
     assert [plain(result) for result in alone] == [plain(result) for result in together]
 
 
-@given(SEEDS, CROWD)
-def test_order_in_is_order_out(seed: int, crowd: list[DecodeRequest]) -> None:
-    forwards = Engine(arbitrary_stepper(seed)).decode(crowd)
-    backwards = Engine(arbitrary_stepper(seed)).decode(crowd[::-1])
+@given(SEEDS, CROWD, LIMITS)
+def test_order_in_is_order_out(seed: int, crowd: list[DecodeRequest], limits: EngineLimits) -> None:
+    forwards = Engine(arbitrary_stepper(seed), limits).decode(crowd)
+    backwards = Engine(arbitrary_stepper(seed), limits).decode(crowd[::-1])
 
     assert [plain(r) for r in forwards] == [plain(r) for r in backwards[::-1]]
 
@@ -102,6 +103,7 @@ def test_budgets_are_never_exceeded(
     Engine(stepper, limits, on_step=reports.append).decode(crowd)
 
     assert max(report.rows for report in reports) <= limits.max_rows
+    assert max(report.sources for report in reports) <= limits.max_sources
     assert max(positions) <= limits.max_positions
 
 

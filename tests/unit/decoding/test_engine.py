@@ -97,7 +97,8 @@ def test_a_deadline_in_the_past_is_refused() -> None:
         engine.submit(request(5, deadline=10.0))
 
 
-def test_a_deadline_that_the_queue_makes_impossible_is_refused() -> None:
+@pytest.mark.parametrize("limits", [EngineLimits(max_rows=2), EngineLimits(max_sources=2)])
+def test_a_deadline_that_the_queue_makes_impossible_is_refused(limits: EngineLimits) -> None:
     clock = ManualClock()
 
     class Slow(ScriptedStepper):
@@ -105,7 +106,7 @@ def test_a_deadline_that_the_queue_makes_impossible_is_refused() -> None:
             clock.now += 0.1
             return super().step(work)
 
-    engine = Engine(Slow(copying(50)), EngineLimits(max_rows=2), clock=clock)
+    engine = Engine(Slow(copying(50)), limits, clock=clock)
     engine.decode([request(5)] * 20)  # two rows a 0.2 s
     for _ in range(10):
         engine.submit(request(5))
