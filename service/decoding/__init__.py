@@ -1,8 +1,8 @@
 """The engine: batched greedy and beam decoding, continuous over requests of every kind.
 
 One turn of the engine is *plan, run, absorb*: the scheduler decides which sources join and which
-rows step, the stepper runs the model, the scheduler learns what came out. `session` (the only user
-of onnxruntime) is not imported here, so that search can be used and tested without it.
+rows step, the stepper runs the model, the scheduler learns what came out. `session`, which runs
+onnxruntime, is not imported here, so that search can be used and tested without it.
 """
 
 from service.decoding.admission import EngineLimits

@@ -104,6 +104,16 @@ class DecodeRequest:
         return self.whole_vocabulary or self.drawn or self.guarded
 
     @property
+    def attending(self) -> bool:
+        """Whether it asks where the model looks."""
+        return bool(
+            self.alignments
+            or self.soft_alignments
+            or self.coverage_penalty
+            or any(self.required_sources)
+        )
+
+    @property
     def drawn(self) -> bool:
         """Whether its hypotheses are decoded independently of each other: they are no beam."""
         return self.alternatives or self.sampling is not None

@@ -48,8 +48,8 @@ class Scheduler:
         self._cohorts: dict[Kind, Cohort] = {}
         self._trail = Trail()
         self._first_deadline = float("inf")
-        # How many of the seated want alignments, soft ones, probes.
-        self._aligning = self._soft = self._probing = 0
+        # How many of the seated want alignments, soft ones, any attention, probes.
+        self._aligning = self._soft = self._attending = self._probing = 0
         self.reserved_rows = 0  # set aside for the seated: the sum of their widths
         # As the stepper counts them: sources it holds, and rows of its last step plus fresh ones.
         self._held_sources = 0
@@ -130,6 +130,7 @@ class Scheduler:
             self._born[sequence.key] = self._trail.next_step
             self._aligning += sequence.request.alignments
             self._soft += sequence.request.soft_alignments
+            self._attending += sequence.request.attending
             self._probing += sequence.request.probing
             self.reserved_rows += sequence.width
             if sequence.deadline is not None:
@@ -169,6 +170,7 @@ class Scheduler:
             kept_B=kept_B,
             top_k=max(c.top_k for c in cohorts),
             probe_ids_RP=_probes(cohorts) if self._probing else None,
+            attend=bool(self._attending),
         )
         self._trail.record(tokens_R, parents_R, _join([c.log_probs_R for c in cohorts]))
         first_row = 0
@@ -206,7 +208,7 @@ class Scheduler:
         lost = list(self._seated.values())
         self._seated, self._born, self._cohorts, self._fresh = {}, {}, {}, []
         self._held_sources = self._held_rows = self.reserved_rows = 0
-        self._aligning = self._soft = self._probing = 0
+        self._aligning = self._soft = self._attending = self._probing = 0
         self._trail = Trail()
         return lost
 
@@ -234,6 +236,7 @@ class Scheduler:
         del self._seated[sequence.key], self._born[sequence.key]
         self._aligning -= sequence.request.alignments
         self._soft -= sequence.request.soft_alignments
+        self._attending -= sequence.request.attending
         self._probing -= sequence.request.probing
         self.reserved_rows -= sequence.width
 

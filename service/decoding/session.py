@@ -1,13 +1,12 @@
-"""The stepper that runs a bundle's graphs. The only module that knows onnxruntime.
+"""The stepper that runs a bundle's graphs.
 
 Legend: B sources, S positions, R rows, K candidates; J sources that join together.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
 from service.bundle.errors import BundleError
@@ -24,6 +23,7 @@ from service.bundle.graphs import (
     TOP_IDS,
     TOP_K,
     TOP_LOG_PROBS,
+    WHOLE_ROWS,
 )
 from service.bundle.manifest import Manifest
 from service.bundle.reader import Bundle
@@ -31,11 +31,12 @@ from service.bundle.shortlist import Shortlist
 from service.decoding.admission import padded
 from service.decoding.buckets import buckets
 from service.decoding.caches import Caches, cache_shapes
+from service.decoding.forms import Form, plain_form
 from service.decoding.inplace import InPlace
 from service.decoding.interface import interface_problems
 from service.decoding.memories import Memories
-from service.decoding.processor import products_may_saturate
 from service.decoding.request import Tokens
+from service.decoding.runtime import brief, open_graph
 from service.decoding.shortlists import Shortlists
 from service.decoding.stepper import Ints, StepInput, StepOutput
 
@@ -62,10 +63,12 @@ class OnnxStepper:
         *,
         threads: int,
         shortlist: Shortlist | None = None,
+        load: Callable[[bytes, int], Any] = open_graph,
     ) -> None:
         """Load both graphs; `threads` is how many cores one run may use.
 
-        A decoder that scores over candidates needs the bundle's `shortlist`.
+        A decoder that scores over candidates needs the bundle's `shortlist`. `load` makes a session
+        of a graph for so many threads.
 
         Raises `BundleError` with everything that keeps them from being run as the manifest says.
         """
@@ -74,12 +77,12 @@ class OnnxStepper:
         self.eos_id = manifest.special_ids.eos
         graphs = manifest.graphs
         problems: list[str] = []
-        sessions: list[ort.InferenceSession] = []
+        sessions: list[Any] = []
         for spec, data in ((graphs.encoder, encoder), (graphs.decoder, decoder)):
             try:
-                session = _open(data, threads)
+                session = load(data, threads)
             except Exception as error:  # noqa: BLE001 - onnxruntime's have no base of their own
-                problems.append(f"{spec.file}: onnxruntime cannot load it: {_brief(error)}")
+                problems.append(f"{spec.file}: onnxruntime cannot load it: {brief(error)}")
                 continue
             problems += interface_problems(session, spec)
             sessions.append(session)
@@ -89,11 +92,21 @@ class OnnxStepper:
             raise BundleError(f"{manifest.name}/{manifest.version}", problems)
         self._encoder, self._decoder = sessions
 
-        self._decoder_inputs = {t.name for t in graphs.decoder.inputs}
         self._encoder_outputs = [t.name for t in graphs.encoder.outputs]
-        self._decoder_outputs = [t.name for t in graphs.decoder.outputs]
-        self.has_attention = ATTENTION in self._decoder_outputs
-        self.has_probes = PROBES in self._decoder_inputs
+        inputs = frozenset(t.name for t in graphs.decoder.inputs)
+        outputs = [t.name for t in graphs.decoder.outputs]
+        self.has_attention = ATTENTION in outputs
+        self.has_probes = PROBES in inputs
+        self._whole = Form(self._decoder, inputs, outputs)
+        self._plain = (
+            plain_form(
+                decoder,
+                [name for name in outputs if name not in {ATTENTION, PROBED}],
+                [m.name for m in manifest.memories],
+                lambda part: load(part, threads),
+            )
+            or self._whole
+        )
         self._memories = Memories([m.name for m in manifest.memories], _POSITION_MULTIPLE)
         self._shortlists = (
             Shortlists(shortlist) if shortlist is not None and manifest.has_shortlist else None
@@ -105,13 +118,16 @@ class OnnxStepper:
         self._states: list[Tensor] | None = None  # [R, *], in the order in which the graph ran
         self._fresh: list[list[Tensor]] = []  # [J, *], of the sources joined since
         self._fresh_rows = 0
-        # For the top_k of the last step.
-        self._laid_out: tuple[int, dict[str, Tensor]] | None = None
+        self._laid_out: _Layout | None = None
         growing = [s for s in manifest.states if s.growing_axis is not None]
         self._caches = Caches(cache_shapes(growing, graphs.decoder.inputs))
         cache_outputs = {s.output: s.input for s in growing}
-        given = [name for name in self._decoder_outputs if name not in cache_outputs]
-        self._in_place = InPlace(self._decoder, given, cache_outputs)
+        self._in_places = {
+            form.session: InPlace(
+                form.session, [n for n in form.outputs if n not in cache_outputs], cache_outputs
+            )
+            for form in (self._whole, self._plain)
+        }
 
     @classmethod
     def from_bundle(cls, bundle: Bundle, threads: int) -> "OnnxStepper":
@@ -126,28 +142,27 @@ class OnnxStepper:
         try:
             stepper.warm_up()
         except Exception as error:
-            raise BundleError(
-                bundle.path, [f"the graphs cannot be run: {_brief(error)}"]
-            ) from error
+            raise BundleError(bundle.path, [f"the graphs cannot be run: {brief(error)}"]) from error
         return stepper
 
     def warm_up(self, sources: int = 8, positions: int = 16) -> None:
-        """Encode and step once, so that the first request does not pay for it."""
+        """Encode and step once in each form, so that the first request does not pay for it."""
         positions = min(positions, self._manifest.limits.max_source_tokens)
-        # Half of them over the whole vocabulary: with a shortlist those are other kernels.
-        unabridged = [source % 2 == 1 for source in range(sources)]
-        self.join([(self.eos_id,) * positions] * sources, unabridged=unabridged)
-        rows = np.arange(sources)
-        self.step(
-            StepInput(
-                tokens_R=np.full(sources, self.bos_id),
-                sources_R=rows,
-                parents_R=None,
-                kept_B=None,
-                top_k=1,
+        for plain in (True, False):
+            # With a shortlist rows over the whole vocabulary are other kernels.
+            unabridged = [not plain and source % 2 == 1 for source in range(sources)]
+            self.join([(self.eos_id,) * positions] * sources, unabridged=unabridged)
+            self.step(
+                StepInput(
+                    tokens_R=np.full(sources, self.bos_id),
+                    sources_R=np.arange(sources),
+                    parents_R=None,
+                    kept_B=None,
+                    top_k=1,
+                    attend=not plain,
+                )
             )
-        )
-        self.reset()
+            self.reset()
 
     def join(self, sources: Sequence[Tokens], *, unabridged: Sequence[bool] | None = None) -> None:
         """Encode, in batches of similar length; when it raises, nothing changed."""
@@ -166,6 +181,7 @@ class OnnxStepper:
                 tensors.append(outputs[name])
             order += bucket
         self._memories.add([len(s) for s in sources], memories)
+        self._unsettle()
         if self._shortlists is not None:
             self._shortlists.add(sources, unabridged or [False] * len(sources))
         if order == list(range(len(sources))):  # one bucket, often
@@ -181,8 +197,9 @@ class OnnxStepper:
             self._memories.keep(work.kept_B)
             if self._shortlists is not None:
                 self._shortlists.keep(work.kept_B)
-        feeds = self._layout(work)
-        outputs = self._run_in_places(work, feeds) if self._caches else self._run(work, feeds)
+        layout = self._layout(work)
+        run = self._run_in_places if self._caches else self._run
+        outputs = run(work, layout.form, layout.feeds)
         return StepOutput(
             log_probs_RK=outputs[TOP_LOG_PROBS],
             ids_RK=outputs[TOP_IDS],
@@ -199,11 +216,17 @@ class OnnxStepper:
         self._states = None
         self._fresh, self._fresh_rows = [], 0
         self._laid_out = None
+        self._unsettle()
 
-    def _layout(self, work: StepInput) -> dict[str, Tensor]:
+    def _unsettle(self) -> None:
+        if self._plain.settling is not None:
+            self._plain.settling.forget()
+
+    def _layout(self, work: StepInput) -> "_Layout":
         """What the graph is fed but states: as it was, except for tokens, where nobody moved."""
         moved = work.parents_R is not None or work.kept_B is not None or self._fresh_rows > 0
-        if moved or self._laid_out is None or self._laid_out[0] != work.top_k:
+        wanted = work.top_k, work.attend or work.probe_ids_RP is not None
+        if moved or self._laid_out is None or self._laid_out.wanted != wanted:
             slots_MG, slot_of_R = self._memories.slots(work.sources_R)
             top_k = min(work.top_k, self._manifest.tokenizer.vocabulary_size)
             layout = {
@@ -215,16 +238,19 @@ class OnnxStepper:
             }
             if self._shortlists is not None:
                 layout |= self._shortlists.feeds(work.sources_R, work.top_k)
-            used = {name: value for name, value in layout.items() if name in self._decoder_inputs}
-            self._laid_out = work.top_k, used
-        feeds = self._laid_out[1]
-        feeds[TOKENS] = work.tokens_R
-        if self.has_probes:
+            form = self._whole if wanted[1] or len(layout.get(WHOLE_ROWS, ())) else self._plain
+            if form.settling is not None:
+                layout |= form.settling.values(layout)
+            used = {name: value for name, value in layout.items() if name in form.inputs}
+            self._laid_out = _Layout(wanted, form, used)
+        laid_out = self._laid_out
+        laid_out.feeds[TOKENS] = work.tokens_R
+        if PROBES in laid_out.form.inputs:
             probes_RP = work.probe_ids_RP
             if probes_RP is None:
                 probes_RP = np.empty((len(work.tokens_R), 0), np.int64)
-            feeds[PROBES] = probes_RP
-        return feeds
+            laid_out.feeds[PROBES] = probes_RP
+        return laid_out
 
     def _encode(self, sources: Sequence[Tokens]) -> dict[str, Tensor]:
         lengths_J = np.array([len(s) for s in sources], np.int64)
@@ -236,15 +262,17 @@ class OnnxStepper:
         values = self._encoder.run(self._encoder_outputs, feeds)
         return dict(zip(self._encoder_outputs, values, strict=True))
 
-    def _run(self, work: StepInput, feeds: dict[str, Tensor]) -> dict[str, Tensor]:
+    def _run(self, work: StepInput, form: Form, feeds: dict[str, Tensor]) -> dict[str, Tensor]:
         """Outputs by name, of a model whose states are all of fixed size."""
         feeds.update(zip(self._state_inputs, self._continued(work.parents_R), strict=True))
-        values = self._decoder.run(self._decoder_outputs, feeds)
-        outputs = dict(zip(self._decoder_outputs, values, strict=True))
+        values = form.session.run(form.outputs, feeds)
+        outputs = dict(zip(form.outputs, values, strict=True))
         self._states = [outputs[name] for name in self._state_outputs]
         return outputs
 
-    def _run_in_places(self, work: StepInput, feeds: dict[str, Tensor]) -> dict[str, Tensor]:
+    def _run_in_places(
+        self, work: StepInput, form: Form, feeds: dict[str, Tensor]
+    ) -> dict[str, Tensor]:
         """The same with caches: rows run in the order of their places there."""
         feeds, caches, parents_R = dict(feeds), self._caches, work.parents_R
         if parents_R is None and self._fresh_rows:
@@ -265,8 +293,8 @@ class OnnxStepper:
             parents_R = ranks[parents_R][rows_P]
         feeds.update(zip(self._state_inputs, self._continued(parents_R), strict=True))
         held = caches.tensors()
-        used = {name: feeds[name] for name in self._decoder_inputs if name not in held}
-        outputs = self._in_place.run(used, held)
+        used = {name: feeds[name] for name in form.inputs if name not in held}
+        outputs = self._in_places[form.session].run(used, held)
         caches.grow()
         self._states = [outputs.pop(name) for name in self._state_outputs]
         return {name: value[places_R] for name, value in outputs.items()}
@@ -284,25 +312,13 @@ class OnnxStepper:
         return tensors if parents_R is None else [t[parents_R] for t in tensors]
 
 
+class _Layout(NamedTuple):
+    """How a step is run, for the `top_k` and the rest that was wanted of it."""
+
+    wanted: tuple[int, bool]
+    form: Form
+    feeds: dict[str, Tensor]
+
+
 def _joined(tensors: Sequence[Tensor]) -> Tensor:
     return tensors[0] if len(tensors) == 1 else np.concatenate(tensors)
-
-
-def _open(graph: bytes, threads: int) -> ort.InferenceSession:
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
-    # Spinning burns most of a core at a few requests a second, for a tenth of a millisecond.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.add_session_config_entry("session.inter_op.allow_spinning", "0")
-    if products_may_saturate():
-        # The weights are converted to a form that cannot, at some cost: goldens hold on old
-        # processors too.
-        options.add_session_config_entry("session.x64quantprecision", "1")
-    options.log_severity_level = 3
-    return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-
-
-def _brief(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]

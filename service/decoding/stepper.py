@@ -36,7 +36,8 @@ class StepInput:
     are gone, and the kept are numbered anew from 0. `tokens_R` is the last token of each row,
     `sources_R` the new number of its source; rows of one source are contiguous. `parents_R` names
     the row whose state each row continues (`None`: parent r for row r). `probe_ids_RP` are tokens
-    whose log-probabilities are wanted whatever their rank (`None`: none).
+    whose log-probabilities are wanted whatever their rank (`None`: none). Attention is wanted if
+    `attend`.
     """
 
     tokens_R: Ints
@@ -45,6 +46,7 @@ class StepInput:
     kept_B: Ints | None
     top_k: int
     probe_ids_RP: Ints | None = None
+    attend: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,8 +56,8 @@ class StepOutput:
     Log-probabilities are over the whole vocabulary, or over the candidates of a source that is not
     unabridged: then behind the last candidate come tokens of probability 0, any of them.
     `attention_RS` sums to 1 over the positions of the row's source and is 0 beyond them; `None`
-    when the model has no attention. `probe_log_probs_RP` answers `probe_ids_RP` (`None`: nothing
-    was asked).
+    when the model has no attention, or none was wanted. `probe_log_probs_RP` answers `probe_ids_RP`
+    (`None`: nothing was asked).
     """
 
     log_probs_RK: Floats

@@ -50,6 +50,25 @@ class Table:
         return self.scheduler.absorb(StepOutput(log_probs_RK=log_probs, ids_RK=ids), self.now)
 
 
+@pytest.mark.parametrize(
+    "wish",
+    [
+        {"alignments": True},
+        {"soft_alignments": True},
+        {"coverage_penalty": 0.2},
+        {"beam": 2, "required_phrases": ((7,),), "required_sources": ((0,),)},
+    ],
+    ids=max,
+)
+def test_attention_is_asked_for_as_long_as_somebody_seated_needs_it(wish: dict) -> None:
+    table = Table()
+
+    assert not table.plan(request()).attend
+    table.absorb([5, 6])
+    assert table.plan(request(**wish)).attend
+    assert not table.plan(cancelled=(1,)).attend
+
+
 def test_a_new_request_starts_with_bos_from_its_own_fresh_row() -> None:
     work = Table().plan(request(), request())
 
