@@ -29,6 +29,9 @@ first and then the second. ``candidate_ids_W`` is the union of all candidates, a
 ``candidates_YC`` are the places in it of each row's own, ascending, of which the first
 ``candidate_counts_Y`` count. Log-probabilities of a short row are over its own candidates, and no
 answer may depend on what else is in the union. Only whole rows may be asked for single tokens.
+Both lists of rows ascend. Such a decoder may also give out the answers of the short rows by
+themselves, ``short_log_probs_YK`` and ``short_ids_YK``: where all rows are short, as in most steps,
+these are all there is to compute.
 """
 
 from __future__ import annotations
@@ -49,6 +52,9 @@ __all__ = [
     "PROBES",
     "ROW_ORDER",
     "SHORTLISTING",
+    "SHORT_ANSWERS",
+    "SHORT_IDS",
+    "SHORT_LOG_PROBS",
     "SHORT_ROWS",
     "SLOTS",
     "SLOT_OF",
@@ -79,6 +85,7 @@ AGES, ENTRIES = "ages_R", "T"
 WHOLE_ROWS, SHORT_ROWS, ROW_ORDER = "whole_rows_X", "short_rows_Y", "row_order_R"
 CANDIDATE_IDS, CANDIDATES = "candidate_ids_W", "candidates_YC"
 CANDIDATE_COUNTS = "candidate_counts_Y"
+SHORT_LOG_PROBS, SHORT_IDS = "short_log_probs_YK", "short_ids_YK"
 
 # What a decoder with a shortlist is told, all of it or nothing.
 SHORTLISTING: Interface = {
@@ -88,6 +95,12 @@ SHORTLISTING: Interface = {
     CANDIDATE_IDS: ("int64", ("W",)),
     CANDIDATES: ("int32", ("Y", "C")),
     CANDIDATE_COUNTS: ("int64", ("Y",)),
+}
+
+# What a decoder with a shortlist may say twice, again all of it or nothing.
+SHORT_ANSWERS: Interface = {
+    SHORT_LOG_PROBS: ("float32", ("Y", "K")),
+    SHORT_IDS: ("int64", ("Y", "K")),
 }
 
 DTYPES = frozenset({"float32", "float16", "int64", "int32", "int8", "uint8", "bool"})

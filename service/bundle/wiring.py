@@ -13,6 +13,7 @@ from service.bundle.graphs import (
     ENTRIES,
     PROBED,
     PROBES,
+    SHORT_ANSWERS,
     SHORTLISTING,
     SLOT_OF,
     SLOTS,
@@ -90,6 +91,8 @@ def wiring_problems(
         needed[ATTENTION] = ("float32", ("R", "S"))
     if PROBES in decoder_in or PROBED in decoder_out:  # who is asked answers
         needed[PROBED] = ("float32", ("R", "P"))
+    if shortlists(graphs) and not SHORT_ANSWERS.keys().isdisjoint(decoder_out):
+        needed = needed | SHORT_ANSWERS
     yield from _missing_or_odd("graphs.decoder.outputs", decoder_out, needed)
     yield from _unknown(
         "graphs.decoder.outputs", decoder_out, set(needed) | {s.output for s in states}

@@ -15,6 +15,9 @@ from service.bundle.graphs import (
     ATTENTION,
     PROBED,
     PROBES,
+    SHORT_ANSWERS,
+    SHORT_IDS,
+    SHORT_LOG_PROBS,
     SLOT_OF,
     SLOTS,
     SOURCE,
@@ -94,14 +97,18 @@ class OnnxStepper:
 
         self._encoder_outputs = [t.name for t in graphs.encoder.outputs]
         inputs = frozenset(t.name for t in graphs.decoder.inputs)
-        outputs = [t.name for t in graphs.decoder.outputs]
+        given = [t.name for t in graphs.decoder.outputs]
+        outputs = [name for name in given if name not in SHORT_ANSWERS]
+        least = set(given) - {ATTENTION, PROBED}
+        if SHORT_LOG_PROBS in least:
+            least -= {TOP_LOG_PROBS, TOP_IDS}
         self.has_attention = ATTENTION in outputs
         self.has_probes = PROBES in inputs
         self._whole = Form(self._decoder, inputs, outputs)
         self._plain = (
             plain_form(
                 decoder,
-                [name for name in outputs if name not in {ATTENTION, PROBED}],
+                [name for name in given if name in least],
                 [m.name for m in manifest.memories],
                 lambda part: load(part, threads),
             )
@@ -200,9 +207,11 @@ class OnnxStepper:
         layout = self._layout(work)
         run = self._run_in_places if self._caches else self._run
         outputs = run(work, layout.form, layout.feeds)
+        # All rows are short where the best of the short ones alone were made.
+        short = SHORT_IDS in outputs
         return StepOutput(
-            log_probs_RK=outputs[TOP_LOG_PROBS],
-            ids_RK=outputs[TOP_IDS],
+            log_probs_RK=outputs[SHORT_LOG_PROBS if short else TOP_LOG_PROBS],
+            ids_RK=outputs[SHORT_IDS if short else TOP_IDS],
             attention_RS=outputs.get(ATTENTION),
             probe_log_probs_RP=None if work.probe_ids_RP is None else outputs[PROBED],
         )

@@ -47,7 +47,7 @@ def candidates(source: Sequence[int]) -> set[int]:
 
 
 def first_step(
-    stepper: OnnxStepper, unabridged: list[bool], top_k: int = VOCABULARY
+    stepper: OnnxStepper, unabridged: list[bool], top_k: int = VOCABULARY, *, attend: bool = True
 ) -> tuple[StepOutput, list[tuple[int, ...]]]:
     """One step of sources of all lengths, a row each."""
     sources = [tuple(source.tolist()) for source in some_sources(len(unabridged), 9)]
@@ -60,6 +60,7 @@ def first_step(
         parents_R=None,
         kept_B=None,
         top_k=top_k,
+        attend=attend,
     )
     return stepper.step(work), sources
 
@@ -95,6 +96,16 @@ def test_whole_and_short_rows_stand_side_by_side(shortlisted: Candidate) -> None
     for row in range(6):
         wanted = whole if row in {1, 2, 5} else short
         assert (over_vocabulary(wanted, row) == over_vocabulary(mixed, row)).all()
+
+
+def test_short_rows_by_themselves_are_what_they_are_in_order(shortlisted: Candidate) -> None:
+    stepper = shortlisted.stepper()
+    in_order, _ = first_step(stepper, [False] * 6, top_k=5)
+    by_themselves, _ = first_step(stepper, [False] * 6, top_k=5, attend=False)
+
+    assert by_themselves.attention_RS is None
+    assert (in_order.log_probs_RK == by_themselves.log_probs_RK).all()
+    assert (in_order.ids_RK == by_themselves.ids_RK).all()
 
 
 def test_whole_rows_are_what_they_are_without_a_shortlist(

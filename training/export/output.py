@@ -20,6 +20,8 @@ from service.bundle.graphs import (
     PROBED,
     PROBES,
     ROW_ORDER,
+    SHORT_IDS,
+    SHORT_LOG_PROBS,
     SHORT_ROWS,
     SHORTLISTING,
     TOP_IDS,
@@ -80,6 +82,8 @@ def emit_shortlisted_output(made: InterfaceGraph, heads: Sequence[Head]) -> None
         for parts in zip(whole, short, strict=True)
     )
     _give(made, _Best(*in_order))
+    made.output(SHORT_LOG_PROBS, short.log_probs_RK, "float32", ["Y", "K"])
+    made.output(SHORT_IDS, short.ids_RK, "int64", ["Y", "K"])
 
 
 def _over_all(g: GraphBuilder, heads: Sequence[Head], top_k: str, probes_RP: str) -> _Best:

@@ -18,7 +18,7 @@ from service.bundle import (
     load_manifest,
     parse_manifest,
 )
-from service.bundle.graphs import StateSpec
+from service.bundle.graphs import SHORTLISTING, StateSpec
 from tests.support.bundles import FROZEN, FROZEN_CACHES
 
 
@@ -227,6 +227,28 @@ def test_a_decoder_that_is_asked_for_single_tokens_must_answer(plain: dict[str, 
         "probe_log_probs_RP"
         == parse_manifest(json.dumps(plain).encode()).graphs.decoder.outputs[-1].name
     )
+
+
+def test_a_decoder_with_a_shortlist_may_give_the_short_rows_answers_both_or_neither(
+    plain: dict[str, Any],
+) -> None:
+    decoder = plain["graphs"]["decoder"]
+    best = {"name": "short_log_probs_YK", "dtype": "float32", "shape": ["Y", "K"]}
+    decoder["outputs"].append(best)
+
+    [problem] = problems_of(plain)
+    assert problem.startswith("graphs.decoder.outputs: 'short_log_probs_YK' is neither a memory")
+
+    decoder["inputs"] += [
+        {"name": name, "dtype": dtype, "shape": list(shape)}
+        for name, (dtype, shape) in SHORTLISTING.items()
+    ]
+
+    assert "graphs.decoder.outputs: 'short_ids_YK' is missing" in problems_of(plain)
+
+    decoder["outputs"].append({"name": "short_ids_YK", "dtype": "int64", "shape": ["Y", "K"]})
+
+    assert ("files: 'shortlist' is missing",) == problems_of(plain)
 
 
 def test_a_model_without_memory_needs_no_slots(plain: dict[str, Any]) -> None:
