@@ -1,6 +1,8 @@
 """The whole gRPC door, over a real connection, on models that exist only here."""
 
+import os
 import re
+import threading
 import time
 from collections.abc import Awaitable
 
@@ -12,7 +14,7 @@ from service.errors import InvalidArgument, ListenError, Overloaded
 from service.metrics import Metrics, new_registry
 from service.rpc.limits import Limits
 from service.rpc.pb.parley.v1 import translation_pb2 as pb
-from service.rpc.server import build_server
+from service.rpc.server import build_server, patient_threads
 from tests.unit.rpc.fakes import FakeModels, FakeVersion, running, until
 from tests.unit.translation.fakes import manifest
 
@@ -25,6 +27,17 @@ async def failure(call: Awaitable[object]) -> grpc.aio.AioRpcError:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call
     return caught.value
+
+
+def test_threads_of_grpc_take_no_core_from_those_who_work():
+    found: list[int] = []
+    with patient_threads():
+        thread = threading.Thread(target=lambda: found.append(os.sched_getscheduler(0)))
+        thread.start()
+        thread.join()
+
+    assert [os.SCHED_BATCH] == found
+    assert os.SCHED_OTHER == os.sched_getscheduler(0)
 
 
 async def test_texts_are_answered_in_their_order_by_the_version_that_serves():
