@@ -10,7 +10,8 @@ __all__ = ["Row", "markdown", "table", "write", "write_between_marks"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
-    """One figure. `ratio` is Parley's over the peer's, or over the limit where there is no peer.
+    """One figure. `ratio` is Parley's over the peer's; `by_turns` is the median of those of single
+    turns, which is steadier where a machine changes its speed.
 
     `target` reads "at least 3" or "at most 250"; `of` says whether the ratio or the figure itself
     is to meet it. `note` has what the figure alone does not tell, such as why there is no peer.
@@ -21,6 +22,7 @@ class Row:
     parley: float | None
     peer: float | None = None
     peer_name: str = ""
+    by_turns: float | None = None
     at_least: float | None = None
     at_most: float | None = None
     note: str = ""
@@ -28,6 +30,8 @@ class Row:
     @property
     def ratio(self) -> float | None:
         """Parley over peer."""
+        if self.by_turns is not None:
+            return self.by_turns
         return self.parley / self.peer if self.parley is not None and self.peer else None
 
     @property
@@ -51,7 +55,7 @@ class Row:
     def as_dict(self) -> dict[str, object]:
         """For latest.json."""
         fields = asdict(self)
-        del fields["at_least"], fields["at_most"]
+        del fields["at_least"], fields["at_most"], fields["by_turns"]
         told = {"ratio": self.ratio, "target": self.target, "met": self.met}
         return {key: _short(value) for key, value in {**fields, **told}.items()}
 

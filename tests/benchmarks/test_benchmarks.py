@@ -7,15 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from service.decoding import EngineLimits
 from tests.benchmarks.__main__ import MEASURES, main
 from tests.benchmarks.bench import Bench
-from tests.benchmarks.measures.arrivals import arrivals, mixed_requests, submitted
+from tests.benchmarks.measures.arrivals import arrivals, mixed_requests
+from tests.benchmarks.queueing import WorkClock, batched, continuous
 from tests.benchmarks.results import Row, markdown, table, write_between_marks
-from tests.benchmarks.static import StaticBatches, StaticSearch
+from tests.benchmarks.static import StaticSearch
 from tests.benchmarks.subject import Subject
 from tests.benchmarks.texts import Pairs, mixed_lengths, mixed_texts, texts_of
 from tests.benchmarks.workers import Missing, Worker
 from tests.support.bundles import FROZEN
+from tests.support.decoding import ManualClock
 
 pytestmark = pytest.mark.benchmark
 
@@ -143,32 +146,40 @@ def test_static_search_finds_what_the_engine_finds(subject):
     assert tokens == [each.best.tokens for each in subject.engine().decode(requests)]
 
 
+class PacedClock(ManualClock):
+    """A clock that moves only when it is told to."""
+
+    def skip_to(self, moment):
+        self.now = max(self.now, moment)
+
+
 def test_batching_per_request_answers_a_batch_when_all_of_it_is_done(subject):
-    sizes = []
+    """A batch takes a second; those who come meanwhile are the next, at most two at a time."""
+    clock, sizes = PacedClock(), []
 
     def decode(requests):
         sizes.append(len(requests))
+        clock.now += 1.0
 
-    batches = StaticBatches(decode, most=3)
-    requests = mixed_requests(subject, 7)
-    futures = [batches.submit(each) for each in requests]
-    batches.start()
-    batches.stop()
+    times = [0.5, 0.6, 0.7, 0.8, 9.0]
+    latencies = batched(decode, 2, mixed_requests(subject, 5), times, clock)
 
-    assert [3, 3, 1] == sizes
-    assert all(future.done() for future in futures)
+    assert [1, 2, 1, 1] == sizes
+    assert [1.0, 1.9, 1.8, 2.7, 1.0] == pytest.approx(latencies)
 
 
-def test_arrivals_come_at_their_rate_and_everybody_is_waited_for(subject):
-    times = arrivals(rate=2000.0, duration=0.1, seed=1)
-    engine = subject.engine()
-    engine.start()
-    latencies = submitted(engine.submit, mixed_requests(subject, 10), times)
-    engine.stop()
+def test_everybody_is_served_and_time_without_work_is_skipped(subject):
+    requests, clock = mixed_requests(subject, 10), WorkClock()
+    times = [*arrivals(rate=2000.0, duration=0.1, seed=1), 5000.0]
+    latencies = continuous(subject.stepper, EngineLimits(), requests, times, clock)
 
-    assert 200 == pytest.approx(len(times), rel=0.3)
     assert len(times) == len(latencies)
-    assert min(latencies) > 0
+    assert 0 < min(latencies) <= max(latencies) < 4000
+    assert clock() > 5000
+
+
+def test_arrivals_come_at_their_rate():
+    assert 200 == pytest.approx(len(arrivals(rate=2000.0, duration=0.1, seed=1)), rel=0.3)
 
 
 def worker(tmp_path: Path, code: str) -> Worker:

@@ -1,72 +1,117 @@
-"""Requests of mixed lengths at random times: continuous batching against batching per request."""
+"""Requests of mixed lengths at random times: continuous batching against batching per request.
+
+A round measures what each can do when all requests are there at once, then lets the same arrivals
+come to each at a share of that: a machine that is slower for a while is so for all, and gets fewer.
+"""
 
 import random
 import statistics
-import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
+from itertools import chain, cycle, islice
 
 from service.client.report import percentile
 from service.decoding import DecodeRequest, EngineLimits
 from tests.benchmarks.bench import BATCH, Bench, tell
+from tests.benchmarks.queueing import WorkClock, batched, continuous
 from tests.benchmarks.results import Row
-from tests.benchmarks.static import StaticBatches, StaticSearch
-from tests.benchmarks.subject import Subject, on_core, seconds
-from tests.benchmarks.texts import mixed_lengths
+from tests.benchmarks.static import StaticSearch
+from tests.benchmarks.subject import Subject, on_core
+from tests.benchmarks.texts import mixed_lengths, mixed_texts
 
 SHARE = 0.7
-STATIC, LEAVING = "batching per request", "the same, finished rows leave"
-KINDS = ("continuous", STATIC, LEAVING)
+OURS, STATIC, LEAVING = "continuous", "batching per request", "the same, finished rows leave"
 # Requests of a batch are all there at once, so nothing has to be rationed among them.
 _STATIC = EngineLimits(max_rows=BATCH, max_queue=100_000, max_join_positions=1 << 20)
 _CONTINUOUS = EngineLimits(max_queue=100_000)
+_AT_ONCE, _SECONDS, _ROUNDS = 600, 4.0, 9
+
+Serve = Callable[[Sequence[float]], list[float]]  # latencies of arrivals at these times
 
 
 def poisson(bench: Bench) -> Iterator[Row]:
-    """p99 at 70 % of what the continuous engine can do, the same arrivals for all."""
-    requests = mixed_requests(bench.subject, max(200, round(2000 * bench.scale)))
-    capacity = _capacity(bench, requests)
-    rate = SHARE * capacity
-    tell(f"capacity {capacity:.0f}/s; arrivals at {rate:.0f}/s")
-    p99: dict[str, list[float]] = {kind: [] for kind in KINDS}
-    p50: dict[str, list[float]] = {kind: [] for kind in KINDS}
-    count = 0
-    for number in range(bench.rounds(3)):
-        times = arrivals(rate, max(0.3, 20 * bench.scale), seed=number)
-        count += len(times)
-        for kind in KINDS:
-            latencies = sorted(_served(bench, kind, requests, times))
-            p99[kind].append(percentile(latencies, 0.99) * 1e3)
-            p50[kind].append(percentile(latencies, 0.5) * 1e3)
-            tell(f"{kind}: p50 {p50[kind][-1]:.1f} ms, p99 {p99[kind][-1]:.1f} ms")
-    ours, ours_p50 = (statistics.median(found["continuous"]) for found in (p99, p50))
-    for kind, target in ((STATIC, 1 / 3), (LEAVING, None)):
-        yield Row(
-            what=f"p99, Poisson arrivals of mixed lengths at {SHARE:.0%} of capacity",
-            unit="ms",
-            parley=ours,
-            peer=statistics.median(p99[kind]),
-            peer_name=kind,
-            at_most=target,
-            note=f"{count} arrivals at {rate:.0f}/s; "
-            f"p50 {ours_p50:.1f} against {statistics.median(p50[kind]):.1f} ms",
+    """p99 at 70 % of what the continuous engine can do; then of what batching per request can."""
+    texts = bench.pairs.sources if bench.pairs else None
+    serve = _servers(bench.subject, mixed_requests(bench.subject, _AT_ONCE, texts))
+    duration = _SECONDS * min(1.0, 3 * bench.scale)
+    capacities: dict[str, list[float]] = {kind: [] for kind in serve}
+    found: dict[tuple[str, str], list[tuple[float, float]]] = {}  # p50 and p99, by whose capacity
+    with on_core(bench.core):
+        for number in range(bench.rounds(_ROUNDS)):
+            for kind, served in serve.items():
+                capacities[kind].append(_AT_ONCE / max(served([0.0] * _AT_ONCE)))
+            for whose, kinds in ((OURS, tuple(serve)), (STATIC, (OURS, STATIC))):
+                times = arrivals(SHARE * capacities[whose][-1], duration, seed=number)
+                for kind in kinds:
+                    latencies = sorted(serve[kind](times))
+                    p50, p99 = (percentile(latencies, part) * 1e3 for part in (0.5, 0.99))
+                    found.setdefault((whose, kind), []).append((p50, p99))
+                    tell(f"{len(times)} to {kind}: p50 {p50:.1f} ms, p99 {p99:.1f} ms")
+    able = {kind: statistics.median(values) for kind, values in capacities.items()}
+    what = f"p99, Poisson arrivals of mixed lengths at {SHARE:.0%} of"
+    for whose, kind, target in (
+        (OURS, STATIC, 1 / 3),
+        (OURS, LEAVING, None),
+        (STATIC, STATIC, None),
+    ):
+        yield _row(
+            f"{what} {'capacity' if whose is OURS else 'what batching per request can do'}",
+            (found[whose, OURS], found[whose, kind]),
+            kind,
+            target,
+            f"can do {able[OURS]:.0f}/s against {able[kind]:.0f}/s",
         )
 
 
-def mixed_requests(subject: Subject, count: int) -> list[DecodeRequest]:
-    """Greedy requests whose source and target have the same, mixed, lengths."""
+def _row(
+    what: str,
+    figures: tuple[list[tuple[float, float]], list[tuple[float, float]]],
+    peer_name: str,
+    target: float | None,
+    note: str,
+) -> Row:
+    (ours_p50, ours), (peer_p50, peer) = (zip(*each, strict=True) for each in figures)
+    ratios = sorted(a / b for a, b in zip(ours, peer, strict=True))
+    median = statistics.median
+    return Row(
+        what=what,
+        unit="ms",
+        parley=median(ours),
+        peer=median(peer),
+        peer_name=peer_name,
+        by_turns=median(ratios),
+        at_most=target,
+        note=f"{note}; p50 {median(ours_p50):.1f} against {median(peer_p50):.1f} ms; "
+        f"{len(ratios)} rounds, ratios {ratios[0]:.2f} to {ratios[-1]:.2f}",
+    )
+
+
+def _servers(subject: Subject, requests: Sequence[DecodeRequest]) -> dict[str, Serve]:
+    """Each way to serve, on the one stepper."""
+    search, engine = StaticSearch(subject.stepper), subject.engine(_STATIC)
+    return {
+        OURS: lambda times: continuous(subject.stepper, _CONTINUOUS, requests, times, WorkClock()),
+        STATIC: lambda times: batched(search.decode, BATCH, requests, times, WorkClock()),
+        LEAVING: lambda times: batched(engine.decode, BATCH, requests, times, WorkClock()),
+    }
+
+
+def mixed_requests(
+    subject: Subject, count: int, texts: Sequence[str] | None = None
+) -> list[DecodeRequest]:
+    """Greedy requests whose source and target have the same, mixed, lengths.
+
+    Their tokens are those of `texts`, one text after the other (else of words of real sentences):
+    with a shortlist, time depends on how many target tokens the sources make likely.
+    """
     limits = subject.bundle.manifest.limits
-    special = subject.bundle.manifest.special_ids
-    first = max(special.pad, special.unk, special.bos, special.eos) + 1
-    last = subject.bundle.tokenizer.vocabulary_size - 1
     longest = min(limits.max_source_tokens, limits.max_target_tokens)
-    chance = random.Random(1)
-    requests = []
-    for length in mixed_lengths(count, longest):
-        source = [chance.randint(first, last) for _ in range(length - 1)]
-        requests.append(subject.request([*source, special.eos], length=length))
-    return requests
+    texts = texts or mixed_texts(subject.bundle.tokenizer, count, longest)
+    ids = chain.from_iterable(subject.encode(text)[:-1] for text in cycle(texts))
+    eos = subject.bundle.manifest.special_ids.eos
+    return [
+        subject.request([*islice(ids, length - 1), eos], length=length)
+        for length in mixed_lengths(count, longest)
+    ]
 
 
 def arrivals(rate: float, duration: float, seed: int) -> list[float]:
@@ -76,58 +121,3 @@ def arrivals(rate: float, duration: float, seed: int) -> list[float]:
     while times[-1] < duration:
         times.append(times[-1] + chance.expovariate(rate))
     return times
-
-
-def _capacity(bench: Bench, requests: Sequence[DecodeRequest]) -> float:
-    """Requests a second when there are always enough of them."""
-    engine = bench.subject.engine(_CONTINUOUS)
-    with on_core(bench.core):
-        engine.decode(requests[:BATCH])
-        spent = [seconds(lambda: engine.decode(requests)) for _ in range(bench.rounds(3))]
-    return len(requests) / statistics.median(spent)
-
-
-def _served(
-    bench: Bench, kind: str, requests: Sequence[DecodeRequest], times: Sequence[float]
-) -> list[float]:
-    """Latencies, in seconds from when each request was meant to arrive."""
-    subject = bench.subject
-    if kind == STATIC:
-        engine = StaticBatches(StaticSearch(subject.stepper).decode, BATCH)
-    elif kind == LEAVING:
-        engine = StaticBatches(subject.engine(_STATIC).decode, BATCH)
-    else:
-        engine = subject.engine(_CONTINUOUS)
-    with on_core(bench.core):
-        engine.start()
-    try:
-        with on_core(bench.other_core):
-            return submitted(engine.submit, requests, times)
-    finally:
-        engine.stop()
-
-
-def submitted(
-    submit: Callable[[DecodeRequest], Future],
-    requests: Sequence[DecodeRequest],
-    times: Sequence[float],
-) -> list[float]:
-    """Submit at these times, wait for everybody; seconds from the time that was meant."""
-    latencies: list[float] = []
-    everybody = threading.Semaphore(0)
-    start = time.perf_counter() + 0.05
-    for number, offset in enumerate(times):
-        meant = start + offset
-        delay = meant - time.perf_counter()
-        if delay > 0:
-            time.sleep(delay)
-
-        def answered(future: object, meant: float = meant) -> None:
-            future.result()
-            latencies.append(time.perf_counter() - meant)
-            everybody.release()
-
-        submit(requests[number % len(requests)]).add_done_callback(answered)
-    for _each in times:
-        everybody.acquire()
-    return latencies
