@@ -74,9 +74,12 @@ def _serve(settings: Settings) -> int:
     )
     # Process 1 of a container ignores a signal that nobody handles; until the server does:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    import uvloop
+
     from service import app  # onnxruntime and grpc: not before the settings are known to be good
 
-    return asyncio.run(app.serve(settings))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(app.serve(settings))
 
 
 def _complain(problem: str) -> None:
