@@ -16,6 +16,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,16 +47,23 @@ class Shortlist:
 
     def candidates(self, sources: Sequence[Sequence[int]]) -> NDArray[np.bool_]:
         """Which tokens rows of each of `sources` are scored over, [J, V]."""
-        chosen_JV = np.zeros((len(sources), self.vocabulary_size), np.bool_)
-        chosen_JV[:, self.always_A] = True
-        tokens = np.array([token for source in sources for token in source], np.int64)
+        chosen_JV = np.repeat(self._always_row, len(sources), axis=0)
+        lengths_J = [len(source) for source in sources]
+        tokens = np.fromiter(chain.from_iterable(sources), np.int64, sum(lengths_J))
         starts = self.offsets[tokens]
         counts = self.offsets[tokens + 1] - starts
-        within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-        brought = self.ids[np.repeat(starts, counts) + within]
-        owners = np.repeat(np.arange(len(sources)), [len(source) for source in sources])
-        chosen_JV[np.repeat(owners, counts), brought] = True
+        before = np.cumsum(counts) - counts
+        brought = self.ids[np.repeat(starts - before, counts) + np.arange(counts.sum())]
+        # In one dimension: places cost less there than pairs of row and id.
+        rows = np.repeat(np.arange(len(sources)) * self.vocabulary_size, lengths_J)
+        chosen_JV.reshape(-1)[np.repeat(rows, counts) + brought] = True
         return chosen_JV
+
+    @cached_property
+    def _always_row(self) -> NDArray[np.bool_]:
+        row_1V = np.zeros((1, self.vocabulary_size), np.bool_)
+        row_1V[0, self.always_A] = True
+        return row_1V
 
 
 def dump_shortlist(shortlist: Shortlist) -> bytes:

@@ -58,21 +58,27 @@ class Shortlists:
         short = [s for s, whole in zip(sources, unabridged, strict=True) if not whole]
         chosen_JV = self._shortlist.candidates(short)
         # Several times as fast as `nonzero` of both axes.
-        rows, ids = np.divmod(np.flatnonzero(chosen_JV), chosen_JV.shape[1])
-        counts_J = np.bincount(rows, minlength=len(short))
-        self._widen(int(counts_J.max(initial=0)))
-        own_JC = np.zeros((len(short), self._own_BC.shape[1]), np.int64)
-        own_JC[rows, np.arange(len(ids)) - np.repeat(np.cumsum(counts_J) - counts_J, counts_J)] = (
-            ids
-        )
-        self._wanted_V += np.bincount(ids, minlength=len(self._wanted_V))
+        flat = np.flatnonzero(chosen_JV)
+        vocabulary = chosen_JV.shape[1]
+        # In each row as many as lie between its first place and the next row's.
+        ends_J = np.searchsorted(flat, np.arange(1, len(short) + 1) * vocabulary)
+        counts_J = np.diff(ends_J, prepend=0)
+        ids = flat - np.repeat(np.arange(len(short)) * vocabulary, counts_J)
+        self._wanted_V += np.bincount(ids, minlength=vocabulary)
 
-        held, joined = len(self._counts_B), len(sources)
+        longest = max(int(counts_J.max(initial=0)), int(self._counts_B.max(initial=0)), 1)
+        held, held_width = self._own_BC.shape
+        own_BC = np.zeros((held + len(sources), padded(longest, _MULTIPLE)), np.int64)
+        width = min(held_width, own_BC.shape[1])  # the longest list may have left
+        own_BC[:held, :width] = self._own_BC[:, :width]
+        counts_B = np.zeros(len(own_BC), np.int64)
+        counts_B[:held] = self._counts_B
         places = held + np.flatnonzero(~np.array(unabridged, np.bool_))
-        self._own_BC = np.pad(self._own_BC, ((0, joined), (0, 0)))
-        self._own_BC[places] = own_JC
-        self._counts_B = np.pad(self._counts_B, (0, joined))
-        self._counts_B[places] = counts_J
+        counts_B[places] = counts_J
+        joined_JC = np.zeros((len(short), own_BC.shape[1]), np.int64)
+        joined_JC[np.arange(joined_JC.shape[1]) < counts_J[:, None]] = ids
+        own_BC[places] = joined_JC
+        self._own_BC, self._counts_B = own_BC, counts_B
         self._unite()
 
     def _begin_with(self, source: Tokens) -> None:
@@ -120,11 +126,6 @@ class Shortlists:
             CANDIDATES: places_BC[sources_R[short_Y]],
             CANDIDATE_COUNTS: counts_R[short_Y],
         }
-
-    def _widen(self, count: int) -> None:
-        missing = padded(count, _MULTIPLE) - self._own_BC.shape[1]
-        if missing > 0:
-            self._own_BC = np.pad(self._own_BC, ((0, 0), (0, missing)))
 
     def _unite(self) -> None:
         union_W = np.flatnonzero(self._wanted_V)
