@@ -27,8 +27,10 @@ A decoder may score rows over a few tokens instead of all (the bundle then has a
 over candidates; together they are all rows, and ``row_order_R`` says where each row is among the
 first and then the second. ``candidate_ids_W`` is the union of all candidates, ascending;
 ``candidates_YC`` are the places in it of each row's own, ascending, of which the first
-``candidate_counts_Y`` count. Log-probabilities of a short row are over its own candidates, and no
-answer may depend on what else is in the union. Only whole rows may be asked for single tokens.
+``candidate_counts_Y`` count. Behind them stands the place of the padding token, which is in the
+union for this and nobody's candidate: a decoder that holds it for impossible need not take the
+counts. Log-probabilities of a short row are over its own candidates, and no answer may depend on
+what else is in the union. Only whole rows may be asked for single tokens.
 Both lists of rows ascend. Such a decoder may also give out the answers of the short rows by
 themselves, ``short_log_probs_YK`` and ``short_ids_YK``: where all rows are short, as in most steps,
 these are all there is to compute.
@@ -87,7 +89,7 @@ CANDIDATE_IDS, CANDIDATES = "candidate_ids_W", "candidates_YC"
 CANDIDATE_COUNTS = "candidate_counts_Y"
 SHORT_LOG_PROBS, SHORT_IDS = "short_log_probs_YK", "short_ids_YK"
 
-# What a decoder with a shortlist is told, all of it or nothing.
+# What a decoder with a shortlist is told, all of it (it may do without the counts) or nothing.
 SHORTLISTING: Interface = {
     WHOLE_ROWS: ("int64", ("X",)),
     SHORT_ROWS: ("int64", ("Y",)),

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from service.bundle.graphs import (
     AGES,
     ATTENTION,
+    CANDIDATE_COUNTS,
     ENTRIES,
     PROBED,
     PROBES,
@@ -78,6 +79,8 @@ def wiring_problems(
         needed = needed | probes
     if shortlists(graphs):
         needed = needed | SHORTLISTING
+        if CANDIDATE_COUNTS not in decoder_in:
+            needed = {name: tensor for name, tensor in needed.items() if name != CANDIDATE_COUNTS}
     grows = any(s.growing_axis is not None for s in states)
     if grows:
         needed = needed | ages

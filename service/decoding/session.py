@@ -116,7 +116,9 @@ class OnnxStepper:
         )
         self._memories = Memories([m.name for m in manifest.memories], _POSITION_MULTIPLE)
         self._shortlists = (
-            Shortlists(shortlist) if shortlist is not None and manifest.has_shortlist else None
+            Shortlists(shortlist, manifest.special_ids.pad)
+            if shortlist is not None and manifest.has_shortlist
+            else None
         )
         fixed = [s for s in manifest.states if s.initial is not None]
         self._initials = [s.initial for s in fixed if s.initial is not None]

@@ -27,27 +27,28 @@ from service.decoding.admission import padded
 from service.decoding.request import Tokens
 from service.decoding.stepper import Ints
 
-# Sums over candidates run in whole registers of this many; behind a row's own there are zeros.
+# Sums over candidates run in whole registers of this many; behind a row's own there is padding.
 _MULTIPLE = 16
-_ONE = np.zeros(1, np.int64)
 _WORTH_KEEPING = 0.75  # make the union anew when less than this part of it is wanted
 
 
 class Shortlists:
     """The candidates of the sources held, in the order in which they are numbered."""
 
-    def __init__(self, shortlist: Shortlist) -> None:
+    def __init__(self, shortlist: Shortlist, pad_id: int) -> None:
         self._shortlist = shortlist
+        self._pad_id = pad_id
         self._wanted_V = np.zeros(shortlist.vocabulary_size, np.int64)  # by how many
-        self._union_W: Ints = _ONE
+        self._union_W: Ints = np.empty(0, np.int64)
         self.clear()
 
     def clear(self) -> None:
         """Let go of everything."""
-        self._own_BC = np.zeros((0, _MULTIPLE), np.int64)  # ids, ascending, then zeros
+        self._own_BC = np.zeros((0, _MULTIPLE), np.int64)  # ids, ascending, then padding
         self._counts_B: Ints = np.empty(0, np.int64)  # 0: the whole vocabulary
         self._wanted_V[self._union_W] = 0  # all that anybody wants is in the union
-        self._union_W = _ONE
+        self._wanted_V[self._pad_id] = 1  # for all the padding
+        self._union_W = np.array([self._pad_id])
         self._places_BC = self._own_BC.astype(np.int32)
 
     def add(self, sources: Sequence[Tokens], unabridged: Sequence[bool]) -> None:
@@ -68,30 +69,31 @@ class Shortlists:
 
         longest = max(int(counts_J.max(initial=0)), int(self._counts_B.max(initial=0)), 1)
         held, held_width = self._own_BC.shape
-        own_BC = np.zeros((held + len(sources), padded(longest, _MULTIPLE)), np.int64)
+        own_BC = np.full((held + len(sources), padded(longest, _MULTIPLE)), self._pad_id)
         width = min(held_width, own_BC.shape[1])  # the longest list may have left
         own_BC[:held, :width] = self._own_BC[:, :width]
         counts_B = np.zeros(len(own_BC), np.int64)
         counts_B[:held] = self._counts_B
         places = held + np.flatnonzero(~np.array(unabridged, np.bool_))
         counts_B[places] = counts_J
-        joined_JC = np.zeros((len(short), own_BC.shape[1]), np.int64)
+        joined_JC = np.full((len(short), own_BC.shape[1]), self._pad_id)
         joined_JC[np.arange(joined_JC.shape[1]) < counts_J[:, None]] = ids
         own_BC[places] = joined_JC
         self._own_BC, self._counts_B = own_BC, counts_B
         self._unite()
 
     def _begin_with(self, source: Tokens) -> None:
-        """Take in the only one there is: the union is its own list."""
-        own_W = np.flatnonzero(self._shortlist.candidates([source]))
-        count = len(own_W)
+        """Take in the only one there is: the union is its own list, and padding."""
+        [chosen_V] = self._shortlist.candidates([source])
+        own_C = np.flatnonzero(chosen_V)
+        count = len(own_C)
         self._counts_B = np.array([count])
-        self._own_BC = np.zeros((1, padded(count, _MULTIPLE)), np.int64)
-        self._own_BC[0, :count] = own_W
-        self._wanted_V[own_W] = 1
-        self._union_W = own_W
-        self._places_BC = np.zeros(self._own_BC.shape, np.int32)
-        self._places_BC[0, :count] = np.arange(count)
+        self._own_BC = np.full((1, padded(count, _MULTIPLE)), self._pad_id)
+        self._own_BC[0, :count] = own_C
+        self._wanted_V[own_C] += 1
+        chosen_V[self._pad_id] = True
+        self._union_W = np.flatnonzero(chosen_V)
+        self._places_BC = np.searchsorted(self._union_W, self._own_BC).astype(np.int32)
 
     def keep(self, kept_B: Ints) -> None:
         """Keep these sources, in this order; the others are gone."""
@@ -111,7 +113,8 @@ class Shortlists:
         places_BC = self._places_BC
         if top_k > places_BC.shape[1]:
             extra = padded(top_k, _MULTIPLE) - places_BC.shape[1]
-            places_BC = np.pad(places_BC, ((0, 0), (0, extra)))
+            filler = np.searchsorted(self._union_W, self._pad_id)
+            places_BC = np.pad(places_BC, ((0, 0), (0, extra)), constant_values=filler)
         whole_X = np.flatnonzero(counts_R == 0)
         if not len(whole_X):
             order_R = short_Y = np.arange(len(sources_R))
@@ -129,8 +132,6 @@ class Shortlists:
 
     def _unite(self) -> None:
         union_W = np.flatnonzero(self._wanted_V)
-        if not len(union_W):
-            union_W = _ONE  # nobody is scored over it, but a product has a width
         # The longest list may have left.
         longest = max(int(self._counts_B.max(initial=0)), 1)
         self._own_BC = self._own_BC[:, : padded(longest, _MULTIPLE)]

@@ -35,7 +35,9 @@ def candidate(
     shortlist: Shortlist | None = None,
 ) -> Candidate:
     """An export of ``model``, in float32 unless told otherwise."""
-    exported = export_graphs(model, arithmetic or Float32(), shortlisted=shortlist is not None)
+    exported = export_graphs(
+        model, arithmetic or Float32(), padding=None if shortlist is None else SPECIAL.pad
+    )
     one = model.members[0] if isinstance(model, Ensemble) else model
     size = one.output.out_features
     letters = [chr(0x4E00 + i) for i in range(size - 4)]
@@ -93,9 +95,10 @@ def eight_bits(model: Seq2Seq | Ensemble, examples: list[Example] | None = None)
 
 
 def some_shortlist(vocabulary: int = VOCABULARY) -> Shortlist:
-    """The end is always in; every token brings itself and two others."""
+    """The end is always in; every token brings itself and two others. Padding is nobody's."""
     brought = [
-        sorted({v, (3 * v + 1) % vocabulary, (7 * v + 2) % vocabulary}) for v in range(vocabulary)
+        sorted({v, (3 * v + 1) % vocabulary, (7 * v + 2) % vocabulary} - {SPECIAL.pad})
+        for v in range(vocabulary)
     ]
     return Shortlist(
         always_A=np.array([SPECIAL.eos]),

@@ -20,7 +20,7 @@ from training.export.runner import Candidate
 from training.models import Ensemble
 
 EVERYTHING = Shortlist(
-    always_A=np.arange(VOCABULARY),
+    always_A=np.setdiff1d(np.arange(VOCABULARY), [SPECIAL.pad]),
     offsets=np.zeros(VOCABULARY + 1, np.int64),
     ids=np.empty(0, np.int64),
 )
@@ -177,7 +177,7 @@ def test_more_is_asked_for_than_there_are_candidates(shortlisted: Candidate) -> 
 
 def test_float32_products_are_refused() -> None:
     with pytest.raises(TypeError, match="8-bit"):
-        export_graphs(lively_model(hybrid()), Float32(), shortlisted=True)
+        export_graphs(lively_model(hybrid()), Float32(), padding=SPECIAL.pad)
 
 
 def test_embedding_and_candidates_share_one_table() -> None:

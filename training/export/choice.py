@@ -101,7 +101,7 @@ def _shortlisted(
         each=config.shortlist,
         always=config.shortlist_frequent,
     )
-    exported = export_graphs(model, arithmetic, shortlisted=True)
+    exported = export_graphs(model, arithmetic, padding=prepared.special.pad)
     manifest = dataclasses.replace(whole.manifest, graphs=exported.graphs)
     return dataclasses.replace(whole, manifest=manifest, graphs=exported.files, shortlist=shortlist)
 

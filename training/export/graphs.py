@@ -83,19 +83,20 @@ class ExportedGraphs:
 
 
 def export_graphs(
-    model: Seq2Seq | Ensemble, arithmetic: Arithmetic, *, shortlisted: bool = False
+    model: Seq2Seq | Ensemble, arithmetic: Arithmetic, *, padding: int | None = None
 ) -> ExportedGraphs:
     """Both graphs of ``model`` (on the CPU, in float32), multiplied as ``arithmetic`` says. Those
     of an ensemble run all its members and answer with the mean of their probabilities.
 
-    A ``shortlisted`` decoder can score rows over a few candidates.
+    A decoder that is told the token ``padding`` can score rows over a few candidates, whose lists
+    are filled up with it.
 
     Raises:
         TypeError: a shortlist takes products that are exact; see ``Arithmetic.selected``.
     """
     model.eval()
     members = _members(model, arithmetic)
-    encoder, decoder = _encoder(members), _decoder(members, shortlisted=shortlisted)
+    encoder, decoder = _encoder(members), _decoder(members, padding)
     return ExportedGraphs(
         graphs=Graphs(encoder=encoder.spec(ENCODER_FILE), decoder=decoder.spec(DECODER_FILE)),
         memories=tuple(MemorySpec(name=name) for member in members for name, _ in member.memories),
@@ -189,7 +190,7 @@ def _encoder(members: list[_Member]) -> InterfaceGraph:
     return made
 
 
-def _decoder(members: list[_Member], *, shortlisted: bool) -> InterfaceGraph:
+def _decoder(members: list[_Member], padding: int | None) -> InterfaceGraph:
     made = InterfaceGraph()
     g = made.graph
     tokens_R = made.input("tokens_R", "int64", ["R"])
@@ -213,8 +214,10 @@ def _decoder(members: list[_Member], *, shortlisted: bool) -> InterfaceGraph:
             attention.append(values.weights_RS)
         for (name, shape), value in zip(shapes, values.states, strict=True):
             made.output(f"{name}_next", value, "float32", shape)
-    emit = emit_shortlisted_output if shortlisted else emit_output
-    emit(made, heads)
+    if padding is None:
+        emit_output(made, heads)
+    else:
+        emit_shortlisted_output(made, heads, padding)
     if attention:  # of those members that attend
         weights_RS = attention[0] if len(attention) == 1 else g.op("Mean", *attention)
         made.output("attention_RS", weights_RS, "float32", ["R", "S"])

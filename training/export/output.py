@@ -62,13 +62,17 @@ def emit_output(made: InterfaceGraph, heads: Sequence[Head]) -> None:
     _give(made, _over_all(made.graph, heads, top_k, probes_RP))
 
 
-def emit_shortlisted_output(made: InterfaceGraph, heads: Sequence[Head]) -> None:
-    """Some rows over the whole vocabulary, the others over their own candidates."""
+def emit_shortlisted_output(made: InterfaceGraph, heads: Sequence[Head], padding: int) -> None:
+    """Some rows over the whole vocabulary, the others over their own candidates, whose lists are
+    filled up with the token ``padding``.
+    """
     g = made.graph
     top_k = made.input(TOP_K, "int64", [1])
     probes_RP = made.input(PROBES, "int64", ["R", "P"])
     told = {
-        name: made.input(name, dtype, list(shape)) for name, (dtype, shape) in SHORTLISTING.items()
+        name: made.input(name, dtype, list(shape))
+        for name, (dtype, shape) in SHORTLISTING.items()
+        if name != CANDIDATE_COUNTS  # the padding needs no telling apart
     }
 
     def of(rows: str) -> list[Head]:
@@ -76,7 +80,7 @@ def emit_shortlisted_output(made: InterfaceGraph, heads: Sequence[Head]) -> None
 
     probes_XP = g.op("Gather", probes_RP, told[WHOLE_ROWS])
     whole = _over_all(g, of(told[WHOLE_ROWS]), top_k, probes_XP)
-    short = _over_candidates(g, of(told[SHORT_ROWS]), top_k, told)
+    short = _over_candidates(g, of(told[SHORT_ROWS]), top_k, told, padding)
     in_order = (
         g.op("Gather", g.op("Concat", *parts, axis=0), told[ROW_ORDER])
         for parts in zip(whole, short, strict=True)
@@ -97,35 +101,28 @@ def _over_all(g: GraphBuilder, heads: Sequence[Head], top_k: str, probes_RP: str
 
 
 def _over_candidates(
-    g: GraphBuilder, heads: Sequence[Head], top_k: str, told: dict[str, str]
+    g: GraphBuilder, heads: Sequence[Head], top_k: str, told: dict[str, str], padding: int
 ) -> _Best:
     """One product scores all rows over the union of their candidates. In 8 bits a score is exact
     whatever stands beside it; then every row takes its own, in their own order, so that the sums
-    below the softmax run over the same numbers in any company.
+    below the softmax run over the same numbers in any company. Padding is impossible by its bias.
     """
-    never = g.constant(np.array(-np.inf, np.float32), "never")
-    own_YC = _counted(g, told)
     members = []
     for readout_YE, output, arithmetic in heads:
-        layer = array(output.weight), array(output.bias)
+        bias_V = array(output.bias).copy()
+        bias_V[padding] = -np.inf
+        layer = array(output.weight), bias_V
         scores_YW = arithmetic.selected(g, readout_YE, layer, _PLACE, told[CANDIDATE_IDS])
         scores_YC = g.op("GatherElements", scores_YW, told[CANDIDATES], axis=1)
-        members.append(g.op("LogSoftmax", g.op("Where", own_YC, scores_YC, never), axis=-1))
+        members.append(g.op("LogSoftmax", scores_YC, axis=-1))
     top_YK, best_YK = _ranked(g, members, top_k)
     places_YK = g.op("GatherElements", told[CANDIDATES], best_YK, axis=1)
     # Nobody asks short rows for single tokens: the answer is that they are impossible.
     rows = g.op("Shape", told[SHORT_ROWS], start=0, end=1)
     asked = g.op("Concat", rows, g.op("Shape", PROBES, start=1, end=2), axis=0)
+    never = g.constant(np.array(-np.inf, np.float32), "never")
     unasked_YP = g.op("Expand", never, asked)
     return _Best(top_YK, g.op("Gather", told[CANDIDATE_IDS], places_YK), unasked_YP)
-
-
-def _counted(g: GraphBuilder, told: dict[str, str]) -> str:
-    """True where there is a candidate, False at what fills up, [Y, C]."""
-    zero, one = (g.constant(np.array(i, np.int64), "scalar") for i in (0, 1))
-    width = g.op("Squeeze", g.op("Shape", told[CANDIDATES], start=1, end=2), g.ints(0))
-    counts_Y1 = g.op("Unsqueeze", told[CANDIDATE_COUNTS], g.ints(1))
-    return g.op("Less", g.op("Range", zero, width, one), counts_Y1)
 
 
 def _give(made: InterfaceGraph, best: _Best) -> None:

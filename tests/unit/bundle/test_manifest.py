@@ -251,6 +251,20 @@ def test_a_decoder_with_a_shortlist_may_give_the_short_rows_answers_both_or_neit
     assert ("files: 'shortlist' is missing",) == problems_of(plain)
 
 
+@pytest.mark.parametrize("name", SHORTLISTING)
+def test_a_decoder_with_a_shortlist_is_told_all_but_maybe_the_counts(
+    plain: dict[str, Any], name: str
+) -> None:
+    plain["graphs"]["decoder"]["inputs"] += [
+        {"name": other, "dtype": dtype, "shape": list(shape)}
+        for other, (dtype, shape) in SHORTLISTING.items()
+        if other != name
+    ]
+    missing = f"graphs.decoder.inputs: {name!r} is missing"
+
+    assert (missing in problems_of(plain)) is (name != "candidate_counts_Y")
+
+
 def test_a_model_without_memory_needs_no_slots(plain: dict[str, Any]) -> None:
     """A fixed context vector is a state; exporters drop inputs that nothing reads."""
     plain["memories"] = []

@@ -17,7 +17,7 @@ from service.bundle.graphs import (
 from service.decoding.shortlists import Shortlists
 
 SIZE = 200
-EOS = 3
+PAD, EOS = 2, 3
 BROUGHT = [sorted({(v * k + 5) % SIZE for k in range(v % 7)}) for v in range(SIZE)]
 LIST = Shortlist(
     always_A=np.array([EOS]),
@@ -41,6 +41,7 @@ def told(shortlists: Shortlists, sources_R: list[int], top_k: int = 4) -> list[l
     rows: list[list[int] | None] = [None] * len(feeds[WHOLE_ROWS])
     for places, count in zip(feeds[CANDIDATES], feeds[CANDIDATE_COUNTS], strict=True):
         rows.append(feeds[CANDIDATE_IDS][places[:count]].tolist())
+        assert {PAD}.issuperset(feeds[CANDIDATE_IDS][places[count:]].tolist())
     everybody = [*feeds[WHOLE_ROWS].tolist(), *feeds[SHORT_ROWS].tolist()]
     assert list(range(len(sources_R))) == [everybody[place] for place in feeds[ROW_ORDER]]
     return [rows[place] for place in feeds[ROW_ORDER]]
@@ -49,7 +50,7 @@ def told(shortlists: Shortlists, sources_R: list[int], top_k: int = 4) -> list[l
 @pytest.mark.parametrize("seed", range(8))
 def test_every_row_has_its_sources_candidates_after_any_comings_and_goings(seed: int) -> None:
     chance = random.Random(seed)
-    shortlists = Shortlists(LIST)
+    shortlists = Shortlists(LIST, PAD)
     held: list[tuple[Source, bool]] = []
     for _ in range(30):
         joining = [
@@ -68,17 +69,19 @@ def test_every_row_has_its_sources_candidates_after_any_comings_and_goings(seed:
             held = [held[b] for b in kept]
 
 
-def test_when_all_are_scored_over_everything_the_union_still_has_a_token() -> None:
-    shortlists = Shortlists(LIST)
+def test_when_all_are_scored_over_everything_the_union_has_padding() -> None:
+    shortlists = Shortlists(LIST, PAD)
     shortlists.add([(5, 6), (7,)], [True, True])
 
     assert [None, None] == told(shortlists, [0, 1])
-    assert 1 == len(shortlists.feeds(np.array([0, 1]), 1)[CANDIDATE_IDS])
+    assert [PAD] == shortlists.feeds(np.array([0, 1]), 1)[CANDIDATE_IDS].tolist()
 
 
 def test_what_only_the_gone_wanted_leaves_the_union() -> None:
-    shortlists = Shortlists(LIST)
+    shortlists = Shortlists(LIST, PAD)
     shortlists.add([(20,), (40, 41, 46, 48)], [False, False])
     shortlists.keep(np.array([0]))
 
-    assert wanted((20,)) == shortlists.feeds(np.array([0]), 1)[CANDIDATE_IDS].tolist()
+    assert (
+        sorted({PAD, *wanted((20,))}) == shortlists.feeds(np.array([0]), 1)[CANDIDATE_IDS].tolist()
+    )
