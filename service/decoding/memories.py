@@ -39,7 +39,12 @@ class Memories:
     def add(
         self, lengths: Sequence[int], memories: Mapping[str, Sequence[Tensor] | Tensor]
     ) -> None:
-        """Take in sources: by name and source, a tensor [positions >= length, ...]."""
+        """Take in sources: by name and source, a tensor [positions >= length, ...].
+
+        Where there are none yet, one tensor for all of them is kept as it is, and written into.
+        """
+        if not len(self.places_B) and self._adopt(np.array(lengths), memories):
+            return
         taken_M = np.zeros(len(self.lengths_M), np.bool_)
         taken_M[self.places_B] = True
         free = np.flatnonzero(~taken_M)
@@ -54,6 +59,22 @@ class Memories:
                 tensor[place, length:] = 0
         self.lengths_M[places] = lengths
         self.places_B = np.append(self.places_B, places)
+
+    def _adopt(self, lengths_M: Ints, memories: Mapping[str, Sequence[Tensor] | Tensor]) -> bool:
+        positions = padded(int(lengths_M.max()), self._multiple)
+        tensors: dict[str, Tensor] = {}
+        for name in self._names:
+            tensor = memories[name]
+            if not isinstance(tensor, np.ndarray) or tensor.shape[1] != positions:
+                return False
+            tensors[name] = tensor
+        behind_MS = np.arange(positions) >= lengths_M[:, None]
+        if behind_MS.any():
+            for tensor in tensors.values():
+                tensor[behind_MS] = 0
+        self.tensors, self.lengths_M, self._positions = tensors, lengths_M, positions
+        self.places_B = np.arange(len(lengths_M))
+        return True
 
     def keep(self, kept_B: Ints) -> None:
         """Keep these sources, in this order; the others are gone."""

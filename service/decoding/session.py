@@ -175,29 +175,26 @@ class OnnxStepper:
 
     def join(self, sources: Sequence[Tokens], *, unabridged: Sequence[bool] | None = None) -> None:
         """Encode, in batches of similar length; when it raises, nothing changed."""
-        memories: dict[str, list[Tensor]] = {
-            m.name: [np.empty(0)] * len(sources) for m in self._manifest.memories
-        }
-        initial: list[list[Tensor]] = [[] for _ in self._initials]
-        order: list[int] = []
         lengths = [padded(len(source), _POSITION_MULTIPLE) for source in sources]
+        order: list[int] = []
+        encoded: list[dict[str, Tensor]] = []
         for bucket in buckets(lengths):
-            outputs = self._encode([sources[i] for i in bucket])
-            for name, held in memories.items():
-                for place, tensor in zip(bucket, outputs[name], strict=True):
-                    held[place] = tensor
-            for tensors, name in zip(initial, self._initials, strict=True):
-                tensors.append(outputs[name])
+            encoded.append(self._encode([sources[i] for i in bucket]))
             order += bucket
+        back = None if order == list(range(len(sources))) else np.argsort(order)
+        memories: dict[str, Sequence[Tensor] | Tensor] = {}
+        for name in (m.name for m in self._manifest.memories):
+            if len(encoded) == 1 and back is None:  # often
+                memories[name] = encoded[0][name]
+            else:
+                each = [tensor for outputs in encoded for tensor in outputs[name]]
+                memories[name] = each if back is None else [each[i] for i in back.tolist()]
         self._memories.add([len(s) for s in sources], memories)
         self._unsettle()
         if self._shortlists is not None:
             self._shortlists.add(sources, unabridged or [False] * len(sources))
-        if order == list(range(len(sources))):  # one bucket, often
-            self._fresh.append([_joined(tensors) for tensors in initial])
-        else:
-            back = np.argsort(order)
-            self._fresh.append([_joined(tensors)[back] for tensors in initial])
+        initial = [_joined([outputs[name] for outputs in encoded]) for name in self._initials]
+        self._fresh.append(initial if back is None else [tensor[back] for tensor in initial])
         self._fresh_rows += len(sources)
 
     def step(self, work: StepInput) -> StepOutput:

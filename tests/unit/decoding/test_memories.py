@@ -37,6 +37,24 @@ def test_sources_are_padded_with_zeros_to_a_whole_number_of_positions(memories: 
     assert [3, 9] == memories.lengths_M.tolist()
 
 
+def test_the_first_sources_are_kept_in_the_tensor_in_which_they_come(memories: Memories) -> None:
+    together = np.ones((3, 16, 2), np.float32)
+    memories.add([3, 16, 9], {"memory": together})
+
+    assert memories.tensors["memory"] is together
+    assert [3, 16, 9] == together[:, :, 0].sum(axis=1).tolist()
+    add(memories, source(7, 4))
+    assert [3, 16, 9, 4] == [len(each) for each in held(memories)]
+    assert source(7, 4).tolist() == held(memories)[-1]
+
+
+def test_later_ones_are_put_beside_those_held(memories: Memories) -> None:
+    add(memories, source(1, 3))
+    memories.add([2, 8], {"memory": np.array([source(2, 8), source(3, 8)])})
+
+    assert [source(1, 3).tolist(), source(2, 2).tolist(), source(3, 8).tolist()] == held(memories)
+
+
 def test_who_comes_takes_the_place_of_who_went_without_a_copy(memories: Memories) -> None:
     add(memories, *(source(mark, 8) for mark in range(5)))
     before = memories.tensors["memory"]
