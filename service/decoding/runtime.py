@@ -1,5 +1,6 @@
 """Opening graphs with onnxruntime: the only module that knows it."""
 
+import ctypes
 from typing import Any
 
 import onnxruntime as ort
@@ -24,7 +25,20 @@ def open_graph(graph: bytes, threads: int) -> Any:
         # processors too.
         options.add_session_config_entry("session.x64quantprecision", "1")
     options.log_severity_level = 3
-    return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    # It would keep the bytes, to begin again on other devices.
+    session._model_bytes = None  # there is no public way
+    return session
+
+
+def give_back() -> None:
+    """Give memory that was used while opening back to the system; only glibc has to be told.
+
+    It is as much as the graphs themselves take.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def brief(error: Exception) -> str:

@@ -39,7 +39,7 @@ from service.decoding.inplace import InPlace
 from service.decoding.interface import interface_problems
 from service.decoding.memories import Memories
 from service.decoding.request import Tokens
-from service.decoding.runtime import brief, open_graph
+from service.decoding.runtime import brief, give_back, open_graph
 from service.decoding.shortlists import Shortlists
 from service.decoding.stepper import Ints, StepInput, StepOutput
 
@@ -152,6 +152,7 @@ class OnnxStepper:
             stepper.warm_up()
         except Exception as error:
             raise BundleError(bundle.path, [f"the graphs cannot be run: {brief(error)}"]) from error
+        give_back()
         return stepper
 
     def warm_up(self, sources: int = 8, positions: int = 16) -> None:
