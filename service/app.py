@@ -35,7 +35,7 @@ LIVENESS = "liveness"
 READINESS = ""
 _HEARTBEAT_SECONDS = 1.0
 # With more, a row costs a thread no less, and everybody's steps take longer.
-_SOURCES_PER_THREAD = 64
+_SOURCES_PER_THREAD, _POSITIONS_PER_THREAD = 64, 2048
 # Python looks for garbage in cycles whenever 700 more objects were made than let go of, which a few
 # dozen calls in flight do all the time though they leave none: a twentieth of the loop's CPU time.
 _GARBAGE_THRESHOLDS = (10_000, 20, 20)
@@ -78,6 +78,7 @@ def assemble(settings: Settings) -> "Server":
         limits=EngineLimits(
             max_rows=settings.max_rows,
             max_sources=_SOURCES_PER_THREAD * threads,
+            near_positions=_POSITIONS_PER_THREAD * threads,
             max_queue=settings.max_queue,
         ),
         metrics=metrics,

@@ -14,8 +14,9 @@ class EngineLimits:
     `max_rows` bounds the sum of beam widths in the running batch, `max_sources` its requests,
     `max_positions` these times their padded length, `max_queue` the requests waiting. At most
     `max_join_positions` padded positions are encoded between two steps (one source always is), so
-    that a burst of long texts does not stall the running batch. More sources at once than
-    `max_sources` would make no step cheaper by the row, and everybody's steps longer.
+    that a burst of long texts does not stall the running batch. More sources than `max_sources`, or
+    more of their positions than caches hold (`near_positions`; a few sources may have more), would
+    make no row of a step cheaper, and everybody's steps longer.
 
     Everybody seated stands still while others join. So joins wait for company: until they have
     together waited `join_patience` times as long as the seated would together stand still for even
@@ -28,6 +29,7 @@ class EngineLimits:
     max_rows: int = 320
     max_sources: int = 64
     max_positions: int = 16_384
+    near_positions: int = 2_048
     max_queue: int = 1_024
     max_join_positions: int = 2_048
     join_patience: float = 8.0
@@ -35,6 +37,10 @@ class EngineLimits:
     horizon_seconds: float = 1.0
     max_overtakes: int = 512
     max_failures: int = 3
+
+
+# So many sources may share a step, wherever their positions lie: its weights are read for all.
+_FEW = 16
 
 
 class Applicant(Protocol):
@@ -65,9 +71,7 @@ class Room:
     def take(self, width: int, positions: int) -> bool:
         """Take a seat if all budgets and the encoder's allow it."""
         longest = max(self.longest, positions)
-        if self.sources >= self.limits.max_sources or self.rows + width > self.limits.max_rows:
-            return False
-        if (self.sources + 1) * longest > self.limits.max_positions:
+        if self.sources >= self._most(longest) or self.rows + width > self.limits.max_rows:
             return False
         if self.joining and self.joining + positions > self.limits.max_join_positions:
             return False
@@ -77,15 +81,21 @@ class Room:
         self.joining += positions
         return True
 
-    def seats(self, width: int) -> int:
-        """How many of this width may come, positions aside."""
-        limits = self.limits
-        return min(limits.max_sources - self.sources, (limits.max_rows - self.rows) // width)
+    def seats(self, width: int = 1, positions: int = 1) -> int:
+        """How many of this width and length may come."""
+        sources = self._most(max(self.longest, positions)) - self.sources
+        return min(sources, (self.limits.max_rows - self.rows) // width)
 
     @property
     def full(self) -> bool:
         """Whether nobody at all could come."""
-        return self.seats(1) <= 0 or self.sources >= self.limits.max_positions
+        return self.seats() <= 0
+
+    def _most(self, longest: int) -> int:
+        """How many sources there may be with so long a one among them."""
+        limits = self.limits
+        near = max(_FEW, limits.near_positions // longest)
+        return min(limits.max_sources, near, limits.max_positions // longest)
 
 
 def padded(positions: int, multiple: int) -> int:

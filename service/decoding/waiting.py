@@ -113,7 +113,9 @@ class WaitingRoom(Generic[A]):
         self._looked, self._group = now, 0
         if not self._places or room.full:
             return True
-        self._group = min(len(self._places), max(1, room.seats(self._places[0].applicant.width)))
+        first = self._places[0].applicant
+        seats = room.seats(first.width, first.positions)
+        self._group = min(len(self._places), max(1, seats))
         if self._since is None:
             self._since = now
         longest = self._limits.join_stills * standstill
@@ -137,7 +139,7 @@ class WaitingRoom(Generic[A]):
 
     def _candidates(self, room: Room, now: float) -> Iterable[_Place[A]]:
         """The places, in the order in which they should be taken."""
-        if len(self._places) <= room.seats(1):
+        if len(self._places) <= room.seats():
             return self._places
         soon = now + self._limits.horizon_seconds
         pressing: list[_Place[A]] = []

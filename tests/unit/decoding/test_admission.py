@@ -25,6 +25,13 @@ def test_positions_are_counted_as_padded_to_the_longest() -> None:
     assert [True, True, False] == taken(Room(LIMITS), (1, 8), (1, 40), (1, 8))
 
 
+def test_no_more_positions_than_caches_hold_but_for_a_few_sources() -> None:
+    limits = EngineLimits(near_positions=20 * 8)
+
+    assert [True] * 20 + [False] == taken(Room(limits), *[(1, 8)] * 21)
+    assert [True] * 16 + [False] == taken(Room(limits), *[(1, 64)] * 17)
+
+
 def test_one_source_longer_than_the_encoders_budget_may_still_join_alone() -> None:
     limits = EngineLimits(max_join_positions=16)
 
@@ -32,13 +39,20 @@ def test_one_source_longer_than_the_encoders_budget_may_still_join_alone() -> No
 
 
 @pytest.mark.parametrize(
-    ("sources", "rows", "width", "expected"),
-    [(1, 1, 1, 3), (1, 1, 5, 1), (1, 8, 1, 2), (4, 4, 1, 0)],
+    ("sources", "rows", "longest", "wish", "expected"),
+    [
+        (1, 1, 8, (1, 8), 3),
+        (1, 1, 8, (5, 8), 1),
+        (1, 8, 8, (1, 8), 2),
+        (1, 1, 8, (1, 40), 1),
+        (1, 1, 40, (1, 8), 1),
+        (4, 4, 8, (1, 8), 0),
+    ],
 )
-def test_seats_are_what_is_left_of_seats_and_rows(
-    sources: int, rows: int, width: int, expected: int
+def test_seats_are_what_is_left_of_all_budgets(
+    sources: int, rows: int, longest: int, wish: tuple[int, int], expected: int
 ) -> None:
-    assert expected == Room(LIMITS, sources, rows).seats(width)
+    assert expected == Room(LIMITS, sources, rows, longest).seats(*wish)
 
 
 @pytest.mark.parametrize(("positions", "expected"), [(1, 8), (8, 8), (9, 16)])
