@@ -1,5 +1,6 @@
 """The engine against its own parts: where the time of a batch goes."""
 
+import itertools
 import json
 import statistics
 from bisect import bisect_right
@@ -76,6 +77,7 @@ class ProfiledSubject(Subject):
     def __init__(self, path: Path, directory: Path) -> None:
         super().__init__(path)
         self._directory = directory
+        self._numbers = itertools.count()  # a file's name has the second it was made in: too little
         self.restart()
 
     def restart(self) -> None:
@@ -107,7 +109,7 @@ class ProfiledSubject(Subject):
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
         options.enable_profiling = True
-        options.profile_file_prefix = str(self._directory / graph)
+        options.profile_file_prefix = str(self._directory / f"{graph}-{next(self._numbers)}")
         session = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
         self._sessions[graph].append(session)
         return session
