@@ -5,6 +5,7 @@ vocabulary. And some of what a step computes follows from the sources alone, suc
 their candidates: that is made once, and handed to every step until sources come or go.
 """
 
+import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -14,6 +15,8 @@ from numpy.typing import NDArray
 from service.bundle.excerpts import OnnxGraph
 from service.bundle.graphs import CANDIDATE_IDS, SOURCE_LENGTHS
 from service.decoding.interface import Described
+
+log = logging.getLogger(__name__)
 
 Tensor = NDArray[Any]
 
@@ -101,7 +104,8 @@ def plain_form(
                 return None
             types = {t.name: _ELEMENT_TYPES[t.type] for t in described}
         session = load(graph.excerpt(rest, outputs, types))
-    except Exception:  # noqa: BLE001 - ours are ValueErrors, onnxruntime's have no base of their own
+    except Exception as error:  # noqa: BLE001 - ours are ValueErrors, onnxruntime's have no base of their own
+        log.info("every step runs the whole decoder, which cannot be cut: %s", error)
         return None
     inputs = frozenset(t.name for t in session.get_inputs())
     return Form(session, inputs, outputs, settling and Settling(settling))

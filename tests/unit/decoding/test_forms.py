@@ -60,12 +60,17 @@ def test_what_is_settled_is_made_again_when_it_is_to_be_forgotten() -> None:
     assert 10 == settling.values({"x": x})["y"][0]
 
 
-def test_what_cannot_be_cut_or_loaded_has_no_plain_form() -> None:
+def test_what_cannot_be_cut_or_loaded_has_no_plain_form_and_says_so(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+
     def refuse(part: bytes) -> None:
         raise RuntimeError("no such operator")
 
     assert plain_form(b"junk", ["y"], [], refuse) is None
     assert plain_form((FROZEN / "decoder.onnx").read_bytes(), ["top_ids_RK"], [], refuse) is None
+    assert "no such operator" in caplog.text
 
 
 @pytest.fixture(
