@@ -45,7 +45,7 @@ class Shortlist:
     def vocabulary_size(self) -> int:
         return len(self.offsets) - 1
 
-    def candidates(self, sources: Sequence[Sequence[int]]) -> NDArray[np.bool_]:
+    def chosen(self, sources: Sequence[Sequence[int]]) -> NDArray[np.bool_]:
         """Which tokens rows of each of `sources` are scored over, [J, V]."""
         chosen_JV = np.repeat(self._always_row, len(sources), axis=0)
         lengths_J = [len(source) for source in sources]

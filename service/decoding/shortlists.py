@@ -57,7 +57,7 @@ class Shortlists:
             self._begin_with(sources[0])
             return
         short = [s for s, whole in zip(sources, unabridged, strict=True) if not whole]
-        chosen_JV = self._shortlist.candidates(short)
+        chosen_JV = self._shortlist.chosen(short)
         # Several times as fast as `nonzero` of both axes.
         flat = np.flatnonzero(chosen_JV)
         vocabulary = chosen_JV.shape[1]
@@ -84,7 +84,7 @@ class Shortlists:
 
     def _begin_with(self, source: Tokens) -> None:
         """Take in the only one there is: the union is its own list, and padding."""
-        [chosen_V] = self._shortlist.candidates([source])
+        [chosen_V] = self._shortlist.chosen([source])
         own_C = np.flatnonzero(chosen_V)
         count = len(own_C)
         self._counts_B = np.array([count])

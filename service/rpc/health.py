@@ -56,7 +56,7 @@ class HealthServicer(health_pb2_grpc.HealthServicer):
             raise NotFound("service", request.service, known)
         return _Status(status=self._status(request.service))
 
-    async def Watch(  # noqa: N802
+    async def Watch(  # noqa: N802 - the protocol's name
         self, request: health_pb2.HealthCheckRequest, _call: Call
     ) -> AsyncIterator[health_pb2.HealthCheckResponse]:
         """The status of a service now, and at every change."""

@@ -48,14 +48,14 @@ class TranslationServicer(pb_grpc.TranslationServicer):
                     raise DeadlineExceeded from None
             return convert.response_message(translations, f"{loaded.name}/{loaded.version}")
 
-    async def ListModels(  # noqa: N802
+    async def ListModels(  # noqa: N802 - the protocol's name
         self, _request: pb.ListModelsRequest, _call: Call
     ) -> pb.ListModelsResponse:
         """Every version, by name, newest first."""
         versions = sorted(self._models.list(), key=lambda each: (each.name, -each.version))
         return pb.ListModelsResponse(models=[convert.model_message(each) for each in versions])
 
-    async def GetModel(  # noqa: N802
+    async def GetModel(  # noqa: N802 - the protocol's name
         self, request: pb.GetModelRequest, _call: Call
     ) -> pb.Model:
         """One version."""
@@ -66,7 +66,7 @@ class TranslationServicer(pb_grpc.TranslationServicer):
         # Without a version: the one that serves, or else the newest.
         return convert.model_message(max(found, key=lambda each: (each.serving, each.version)))
 
-    async def GetSupportedLanguages(  # noqa: N802
+    async def GetSupportedLanguages(  # noqa: N802 - the protocol's name
         self, request: pb.GetSupportedLanguagesRequest, _call: Call
     ) -> pb.SupportedLanguages:
         """The language pairs that can be asked for now."""

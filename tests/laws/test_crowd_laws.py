@@ -92,12 +92,12 @@ def test_budgets_are_never_exceeded(
     run = stepper.step
     positions: list[int] = []
 
-    def watch(work):  # type: ignore[no-untyped-def]
+    def watch(work):  # type: ignore[no-untyped-def]  # only handed through
         output = run(work)
         positions.append((int(work.sources_R.max()) + 1) * output.attention_RS.shape[1])
         return output
 
-    stepper.step = watch  # type: ignore[method-assign]
+    stepper.step = watch  # type: ignore[method-assign]  # a look at what goes by
     reports: list[StepReport] = []
 
     Engine(stepper, limits, on_step=reports.append).decode(crowd)

@@ -89,7 +89,7 @@ def test_a_decode_that_goes_another_way_is_shown(
     """Where single steps agree and the search does not, the sentence is named with both answers."""
     decode = Engine.decode
 
-    def stumbling(self: Engine, asked: list) -> list:  # type: ignore[type-arg]
+    def stumbling(self: Engine, asked: list) -> list:  # type: ignore[type-arg]  # only handed through
         results = decode(self, asked)
         if self._stepper.position_multiple > 1:  # the exported graphs
             best = dataclasses.replace(results[1].best, tokens=(4, 5), score=-99.0)
@@ -108,7 +108,7 @@ def test_hypotheses_that_rounding_may_swap_are_counted_as_ties(
 ) -> None:
     decode = Engine.decode
 
-    def rounding(self: Engine, asked: list) -> list:  # type: ignore[type-arg]
+    def rounding(self: Engine, asked: list) -> list:  # type: ignore[type-arg]  # only handed through
         results = decode(self, asked)
         if self._stepper.position_multiple > 1:
             best = dataclasses.replace(results[0].best, tokens=(4, 5))

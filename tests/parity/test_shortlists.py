@@ -43,7 +43,7 @@ def shortlisted(members: int) -> Candidate:
 
 
 def candidates(source: Sequence[int]) -> set[int]:
-    return set(np.flatnonzero(some_shortlist().candidates([source])[0]).tolist())
+    return set(np.flatnonzero(some_shortlist().chosen([source])[0]).tolist())
 
 
 def first_step(

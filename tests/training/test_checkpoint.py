@@ -49,7 +49,7 @@ class Run:
 
 
 def progress(**changes: object) -> Progress:
-    return Progress(**{"recipe_sha256": RECIPE, **changes})  # type: ignore[arg-type]
+    return Progress(**{"recipe_sha256": RECIPE, **changes})  # type: ignore[arg-type]  # fields of Progress
 
 
 def differing(one: Seq2Seq, other: Seq2Seq) -> list[str]:

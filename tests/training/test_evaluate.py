@@ -61,12 +61,12 @@ def test_bleu_is_cased_and_says_so() -> None:
 def test_the_reference_itself_scores_100(metric: str) -> None:
     first = [references[0] for references in REFERENCES]
 
-    assert 100.0 == pytest.approx(score(metric, first, REFERENCES).value)  # type: ignore[arg-type]
+    assert 100.0 == pytest.approx(score(metric, first, REFERENCES).value)  # type: ignore[arg-type]  # a value of the parameter
 
 
 @pytest.mark.parametrize("metric", ["bleu", "chrf", "exact_match"])
 def test_silence_scores_0(metric: str) -> None:
-    assert 0.0 == score(metric, [""] * 4, REFERENCES).value  # type: ignore[arg-type]
+    assert 0.0 == score(metric, [""] * 4, REFERENCES).value  # type: ignore[arg-type]  # a value of the parameter
 
 
 def test_exact_match_counts_outputs_equal_to_any_reference() -> None:

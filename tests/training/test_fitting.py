@@ -33,7 +33,7 @@ def corpus() -> tuple[Pair, ...]:
 def fitted(kind: str) -> tuple[TokenizerSpec, bytes]:
     if kind == "characters":
         return fit_tokenizer(TokenizerConfig(kind="characters"), corpus(), seed=1)
-    config = TokenizerConfig(kind="sentencepiece", model=kind, vocabulary_size=312)  # type: ignore[arg-type]
+    config = TokenizerConfig(kind="sentencepiece", model=kind, vocabulary_size=312)  # type: ignore[arg-type]  # a value of the parameter
     return fit_tokenizer(config, corpus(), seed=1)
 
 
@@ -122,7 +122,7 @@ def test_an_odd_sentence_stops_no_run(kind: str, odd: str) -> None:
     config = (
         TokenizerConfig(kind="characters")
         if kind == "characters"
-        else TokenizerConfig(model=kind, vocabulary_size=312)  # type: ignore[arg-type]
+        else TokenizerConfig(model=kind, vocabulary_size=312)  # type: ignore[arg-type]  # a value of the parameter
     )
     spec, file = fit_tokenizer(config, pairs, seed=1)
 
@@ -147,7 +147,7 @@ def test_a_symbol_table_has_a_part_for_each_side() -> None:
 
 @pytest.mark.parametrize("kind", ["characters", "symbols"])
 def test_a_table_is_fitted_to_the_form_that_it_will_read(kind: str) -> None:
-    config = TokenizerConfig(kind=kind, normalisation="nfd")  # type: ignore[arg-type]
+    config = TokenizerConfig(kind=kind, normalisation="nfd")  # type: ignore[arg-type]  # a value of the parameter
     spec, file = fit_tokenizer(config, SOUNDS, seed=1)
     known = load_tokenizer(spec, SPECIAL_IDS, file)
 

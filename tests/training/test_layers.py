@@ -118,7 +118,7 @@ def test_nothing_behind_the_end_is_attended_to(layer: Attention) -> None:
     ],
 )
 def test_a_recipe_names_its_attention(name: str, kind: type) -> None:
-    assert kind is type(make_attention(ModelConfig(attention=name)))  # type: ignore[arg-type]
+    assert kind is type(make_attention(ModelConfig(attention=name)))  # type: ignore[arg-type]  # a value of the parameter
 
 
 def test_multi_head_attention_is_its_formula_asked_by_a_state_of_another_width() -> None:

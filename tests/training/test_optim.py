@@ -15,7 +15,7 @@ SCHEDULES = ["constant", "linear", "cosine", "inverse_sqrt", "plateau"]
 
 def schedule(name: str, warmup: int = 0) -> Schedule:
     return Schedule(
-        OptimConfig(rate=RATE, final_rate=FINAL, warmup_steps=warmup, schedule=name)  # type: ignore[arg-type]
+        OptimConfig(rate=RATE, final_rate=FINAL, warmup_steps=warmup, schedule=name)  # type: ignore[arg-type]  # a value of the parameter
     )
 
 

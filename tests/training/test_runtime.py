@@ -25,7 +25,7 @@ def test_a_seed_decides_every_generator() -> None:
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_a_precision_that_is_asked_for_is_taken(precision: str) -> None:
-    config = TrainingConfig(epochs=1, precision=precision)  # type: ignore[arg-type]
+    config = TrainingConfig(epochs=1, precision=precision)  # type: ignore[arg-type]  # a value of the parameter
 
     assert precision == choose_precision(config, torch.device("cpu"))
 

@@ -26,7 +26,7 @@ def corpus(count: int = 400) -> list[Example]:
 
 
 def candidates(shortlist: Shortlist, source: list[int]) -> list[int]:
-    return np.flatnonzero(shortlist.candidates([source])[0]).tolist()
+    return np.flatnonzero(shortlist.chosen([source])[0]).tolist()
 
 
 def test_each_token_brings_its_translation() -> None:

@@ -46,7 +46,7 @@ def test_every_option_has_a_flag_a_variable_a_help_text_and_a_legal_default(opti
 
 def test_settings_cannot_be_changed_after_they_were_read() -> None:
     with pytest.raises(FrozenInstanceError):
-        Settings().max_rows = 3  # type: ignore[misc]
+        Settings().max_rows = 3  # type: ignore[misc]  # the attempt is the test
 
 
 def test_an_unknown_variable_is_an_error_that_names_the_nearest_known_one() -> None:

@@ -14,7 +14,7 @@ SIZE = 5
 
 
 def candidates(shortlist: Shortlist, source: list[int]) -> list[int]:
-    return np.flatnonzero(shortlist.candidates([source])[0]).tolist()
+    return np.flatnonzero(shortlist.chosen([source])[0]).tolist()
 
 
 def test_candidates_are_what_is_always_in_and_what_each_token_brings() -> None:
@@ -24,10 +24,10 @@ def test_candidates_are_what_is_always_in_and_what_each_token_brings() -> None:
 
 
 def test_sources_are_looked_up_together() -> None:
-    together_JV = LIST.candidates([[1], [], [2, 4, 4]])
+    together_JV = LIST.chosen([[1], [], [2, 4, 4]])
 
     assert [[2, 3, 4], [2, 3], [0, 1, 2, 3, 4]] == [np.flatnonzero(r).tolist() for r in together_JV]
-    assert (0, SIZE) == LIST.candidates([]).shape
+    assert (0, SIZE) == LIST.chosen([]).shape
 
 
 def test_the_file_gives_back_what_was_written() -> None:

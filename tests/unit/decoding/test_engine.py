@@ -26,7 +26,7 @@ PATIENCE = 30.0  # seconds after which a test that waits for a thread has failed
 
 def request(*tokens: int, **options: object) -> DecodeRequest:
     fields = {"source": (*tokens, EOS), "max_length": 20} | options
-    return DecodeRequest(**fields)  # type: ignore[arg-type]
+    return DecodeRequest(**fields)  # type: ignore[arg-type]  # fields of the dataclass
 
 
 class Gated(ScriptedStepper):
@@ -242,7 +242,7 @@ def test_a_defect_in_the_engine_keeps_nobody_waiting(caplog: pytest.LogCaptureFi
 
     class Nonsense(ScriptedStepper):
         def step(self, work: StepInput) -> StepOutput:
-            return None  # type: ignore[return-value]
+            return None  # type: ignore[return-value]  # what a broken stepper does
 
     engine = Engine(Nonsense(copying(50)))
     future = engine.submit(request(5))

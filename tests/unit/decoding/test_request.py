@@ -47,7 +47,7 @@ def test_an_impossible_request_names_field_limit_and_value(
     arguments = {"source": SOURCE, "beam": 4, "max_length": 10} | {field: value}
 
     with pytest.raises(InvalidArgument) as caught:
-        DecodeRequest(**arguments)  # type: ignore[arg-type]
+        DecodeRequest(**arguments)  # type: ignore[arg-type]  # fields of the dataclass
 
     assert field == caught.value.field
     assert limit in caught.value.message
@@ -111,7 +111,7 @@ def test_what_is_asked_wins() -> None:
     ],
 )
 def test_sampling_beyond_a_limit_is_refused(field: str, value: object, limit: str) -> None:
-    options = DecodeOptions(sampling=SamplingOptions(**{field: value}))  # type: ignore[arg-type]
+    options = DecodeOptions(sampling=SamplingOptions(**{field: value}))  # type: ignore[arg-type]  # fields of the dataclass
 
     with pytest.raises(InvalidArgument) as caught:
         options.resolve(SOURCE, DEFAULTS, LIMITS)
@@ -157,7 +157,7 @@ def test_phrases_that_cannot_be_said_are_refused(
     asked = {"source": SOURCE, "max_length": 10, "beam": 4, "required_phrases": ((5, 6),)} | options
 
     with pytest.raises(InvalidArgument) as caught:
-        DecodeRequest(**asked)  # type: ignore[arg-type]
+        DecodeRequest(**asked)  # type: ignore[arg-type]  # fields of the dataclass
 
     assert field == caught.value.field
     assert message in caught.value.message

@@ -20,7 +20,7 @@ EOS, BOS = 2, 1
 
 def request(beam: int = 1, **options: object) -> DecodeRequest:
     fields = {"source": (5, 6, EOS), "max_length": 4, "beam": beam} | options
-    return DecodeRequest(**fields)  # type: ignore[arg-type]
+    return DecodeRequest(**fields)  # type: ignore[arg-type]  # fields of the dataclass
 
 
 class Table:

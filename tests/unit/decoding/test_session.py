@@ -105,7 +105,7 @@ def change(graph: GraphSpec, tensor: str, **fields: object) -> GraphSpec:
     def altered(spec: TensorSpec) -> TensorSpec:
         if spec.name != tensor:
             return spec
-        return dataclasses.replace(spec, **fields)  # type: ignore[arg-type]
+        return dataclasses.replace(spec, **fields)  # type: ignore[arg-type]  # fields of the spec
 
     return dataclasses.replace(graph, inputs=tuple(altered(spec) for spec in graph.inputs))
 

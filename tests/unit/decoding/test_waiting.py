@@ -202,7 +202,7 @@ GUESTS = st.lists(
 
 
 @given(GUESTS, st.integers(0, 6), st.integers(1, 6), st.integers(1, 8))
-def test_nobody_is_passed_for_ever(guests, overtakes, seats, at_once) -> None:  # type: ignore[no-untyped-def]
+def test_nobody_is_passed_for_ever(guests, overtakes, seats, at_once) -> None:  # type: ignore[no-untyped-def]  # drawn by hypothesis
     """However they come: all get in, none is passed by more than were allowed and one group."""
     limits = EngineLimits(max_rows=8, max_sources=seats, max_overtakes=overtakes)
     waiting, coming, now = queue(limits=limits), list(enumerate(guests)), 0.0
@@ -226,7 +226,7 @@ def test_nobody_is_passed_for_ever(guests, overtakes, seats, at_once) -> None:  
 
 
 @given(GUESTS, st.integers(1, 6))
-def test_a_pressing_deadline_is_never_passed_by_company(guests, seats) -> None:  # type: ignore[no-untyped-def]
+def test_a_pressing_deadline_is_never_passed_by_company(guests, seats) -> None:  # type: ignore[no-untyped-def]  # drawn by hypothesis
     """Who stays behind while somebody with a later deadline, or none, goes in, presses less."""
     limits = EngineLimits(max_rows=400, max_sources=seats)
     waiting = queue(
