@@ -1,11 +1,15 @@
 """Label-smoothed cross-entropy straight from the read-outs, without ever holding all scores.
 
-At a vocabulary of thousands the scores of a batch are tens of megabytes, and writing them, their
-softmax and their gradient to memory costs more than computing them. Here a few hundred rows at a
-time go from read-out to loss *and* gradient while they are in the cache (the idea of Wijmans et al.
-2024, "Cut your losses", for a CPU).
+At a vocabulary of thousands the scores of a batch are tens of megabytes, and every pass over them
+costs as much as computing them. Here a few hundred rows at a time go from read-out to loss *and*
+gradient (the idea of Wijmans et al. 2024, "Cut your losses", for a CPU), and of that size nothing
+is ever written but the scores and their softmax: the loss is
 
-Shapes: N target positions, E embedding, V vocabulary.
+    log sum exp(scores) - wanted . scores,   wanted = (1 - smoothing) onehot(target) + smoothing / V
+
+and the second half, as its gradients, only needs a row of the weights and their mean.
+
+Shapes: N target positions, K of them that count, E embedding, V vocabulary.
 """
 
 from __future__ import annotations
@@ -13,11 +17,15 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 __all__ = ["smoothed_cross_entropy"]
 
-_ROWS = 256  # rows in flight: their float32 scores fit a cache at V = 8000
+# In flight: 8 MB of scores in 16 bits at V = 8000; fewer would add up weight gradients oftener.
+_ROWS = 512
+# The last of them are filled up to this: for every new shape oneDNN compiles its products anew.
+_MULTIPLE = 128
 
 
 def smoothed_cross_entropy(
@@ -55,41 +63,62 @@ class _SmoothedCrossEntropy(torch.autograd.Function):
         smoothing: float,
         ignore: int,
     ) -> tuple[Tensor, Tensor]:
-        dtype = (
-            torch.get_autocast_dtype(readout_NE.device.type)
-            if torch.is_autocast_enabled(readout_NE.device.type)
-            else readout_NE.dtype
-        )
-        kept_N = (target_N != ignore).nonzero().squeeze(1)
-        count = max(len(kept_N), 1)
-        weight, vocabulary = weight_VE.to(dtype), len(weight_VE)
+        device = readout_NE.device.type
+        half = torch.is_autocast_enabled(device)
+        dtype = torch.get_autocast_dtype(device) if half else readout_NE.dtype
+        kept_K = (target_N != ignore).nonzero().squeeze(1)
+        readout_KE, target_K = readout_NE[kept_K].to(weight_VE.dtype), target_N[kept_K]
+        with torch.autocast(device, enabled=False):
+            nll, *slopes = _likelihood(readout_KE, weight_VE, bias_V, target_K, dtype)
+            grad_KE, grad_VE, grad_V = slopes
+            each = smoothing / len(bias_V)
+            of_target_KE = weight_VE[target_K]
+            wanted_KE = (1 - smoothing) * of_target_KE + each * weight_VE.sum(0)
+            target_V = torch.bincount(target_K, minlength=len(bias_V)).to(bias_V.dtype)
+            wanted_V = (1 - smoothing) * target_V + each * len(target_K)
+            # Of the target's score only the wanted part is rewarded, and a little of every other.
+            loss = nll + (readout_KE * (of_target_KE - wanted_KE)).sum()
+            loss += (target_V - wanted_V) @ bias_V
+            grad_KE -= wanted_KE
+            grad_VE.index_add_(0, target_K, readout_KE, alpha=smoothing - 1)
+            grad_VE -= each * readout_KE.sum(0)
+            grad_V -= wanted_V
         grad_NE = torch.zeros_like(readout_NE)
-        grad_VE = torch.zeros_like(weight_VE)
-        grad_V = torch.zeros_like(bias_V)
-        loss = nll = torch.zeros((), device=readout_NE.device)
-        with torch.autocast(readout_NE.device.type, enabled=False):
-            for rows in kept_N.split(_ROWS):
-                hidden, wanted = readout_NE[rows].to(dtype), target_N[rows].unsqueeze(1)
-                scores = torch.addmm(bias_V.to(dtype), hidden, weight.t()).float()
-                log_sum = scores.logsumexp(1, keepdim=True)
-                chosen = (scores.gather(1, wanted) - log_sum).sum()
-                spread = scores.sum() / vocabulary - log_sum.sum()
-                nll = nll - chosen
-                loss = loss - (1 - smoothing) * chosen - smoothing * spread
-                # d loss / d scores = softmax - wanted distribution, written over the scores.
-                slope = scores.sub_(log_sum).exp_().sub_(smoothing / vocabulary)
-                slope.scatter_add_(1, wanted, torch.full_like(log_sum, smoothing - 1)).div_(count)
-                grad_V += slope.sum(0)
-                slope = slope.to(dtype)
-                grad_NE[rows] = (slope @ weight).to(grad_NE.dtype)
-                grad_VE += (slope.t() @ hidden).to(grad_VE.dtype)
+        grad_NE[kept_K] = grad_KE.to(grad_NE.dtype)
         ctx.save_for_backward(grad_NE, grad_VE, grad_V)
-        nll = nll / count
+        ctx.count = max(len(kept_K), 1)
+        nll = nll / ctx.count
         ctx.mark_non_differentiable(nll)
-        return loss / count, nll
+        return loss / ctx.count, nll
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        grad_NE, grad_VE, grad_V = ctx.saved_tensors
-        scale = grads[0]
-        return grad_NE * scale.to(grad_NE.dtype), grad_VE * scale, grad_V * scale, None, None, None
+        scale = grads[0] / ctx.count
+        of_inputs = (grad * scale.to(grad.dtype) for grad in ctx.saved_tensors)
+        return *of_inputs, None, None, None
+
+
+def _likelihood(
+    readout_KE: Tensor, weight_VE: Tensor, bias_V: Tensor, target_K: Tensor, dtype: torch.dtype
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The negative log-likelihood of the targets, all positions together, and the gradients by
+    read-outs, weights and bias of the sum of log sum exp(scores).
+
+    Multiplied in ``dtype``, added up in that of the arguments. The likelihood of a target that the
+    model holds for impossible is that of the smallest number, 87 nats; its gradient is exact.
+    """
+    count, nll = len(readout_KE), readout_KE.new_zeros(())
+    grad_KE, grad_VE, grad_V = map(torch.zeros_like, (readout_KE, weight_VE, bias_V))
+    weight, bias = weight_VE.to(dtype), bias_V.to(dtype)
+    padded_PE = F.pad(readout_KE.to(dtype), (0, 0, 0, -count % _MULTIPLE))
+    for start in range(0, count, _ROWS):
+        hidden, target = padded_PE[start : start + _ROWS], target_K[start : start + _ROWS, None]
+        softmax = torch.addmm(bias, hidden, weight.t()).softmax(1)
+        real = len(target)
+        chosen = softmax[:real].gather(1, target).float()
+        nll -= chosen.clamp_min(torch.finfo(dtype).tiny).log().sum()
+        softmax[real:] = 0
+        grad_KE[start : start + real] = (softmax @ weight)[:real].to(grad_KE.dtype)
+        grad_VE += softmax.t() @ hidden
+        grad_V += (softmax.new_ones(1, len(hidden)) @ softmax)[0]
+    return nll, grad_KE, grad_VE, grad_V
