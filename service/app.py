@@ -71,8 +71,8 @@ def assemble(settings: Settings) -> "Server":
     loop = asyncio.get_running_loop()
     threads = settings.threads or usable_cpus()
     metrics = Metrics(new_registry())
-    metrics.threads.set(threads)
-    metrics.watch_throttling(throttling)
+    metrics.process.threads.set(threads)
+    metrics.process.watch_throttling(throttling)
     loader = BundleLoader(
         threads=threads,
         limits=EngineLimits(
@@ -81,7 +81,7 @@ def assemble(settings: Settings) -> "Server":
             near_positions=_POSITIONS_PER_THREAD * threads,
             max_queue=settings.max_queue,
         ),
-        metrics=metrics,
+        metrics=metrics.engines,
         stuck_seconds=settings.stuck_seconds,
     )
 
@@ -92,7 +92,7 @@ def assemble(settings: Settings) -> "Server":
     manager = Manager(
         Watcher(settings.models),
         loader,
-        metrics,
+        metrics.models,
         poll_seconds=settings.poll_seconds,
         on_change=changed,
     )
@@ -102,7 +102,7 @@ def assemble(settings: Settings) -> "Server":
         default_deadline_seconds=settings.default_deadline_seconds,
         max_connection_age_seconds=settings.max_connection_age_seconds,
     )
-    rpc = build_server(manager, metrics, limits)
+    rpc = build_server(manager, metrics.rpc, limits)
     health = Health(manager, rpc)
     monitor = Monitor(metrics.registry, alive=health.alive, ready=health.ready)
     return Server(settings, threads, manager, rpc, monitor, health)

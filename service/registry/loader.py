@@ -29,7 +29,7 @@ from service.decoding import (
 )
 from service.decoding.session import OnnxStepper
 from service.errors import Overloaded, ParleyError
-from service.metrics import EngineMetrics, Metrics
+from service.metrics import EngineFamilies, EngineMetrics
 from service.translation import Translator
 
 _SHOWN = 3  # failed goldens in a message: enough to see what is wrong
@@ -79,7 +79,7 @@ class BundleLoader:
 
     threads: int
     limits: EngineLimits
-    metrics: Metrics
+    metrics: EngineFamilies
     stuck_seconds: float = 60.0
 
     def load(self, name: str, version: int, path: Path) -> "LoadedBundle":
@@ -94,7 +94,7 @@ class BundleLoader:
         except BaseException:
             engine.stop()
             raise
-        meter.metrics = self.metrics.engine(name, version, self.limits.max_rows, engine)
+        meter.metrics = self.metrics.open(name, version, self.limits.max_rows, engine)
         return LoadedBundle(bundle, engine, meter, self.stuck_seconds)
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from service.bundle import BundleError, Manifest
 from service.errors import InvalidArgument, NotFound, ParleyError
 from service.logs import facts
-from service.metrics import Metrics
+from service.metrics import ModelMetrics
 from service.registry.catalog import Catalog, Entry
 from service.registry.loader import GoldensFailed, Loaded, Loader
 from service.registry.policy import Action, Load, Quiesce
@@ -50,7 +50,7 @@ class Manager:
         self,
         watcher: Watcher,
         loader: Loader,
-        metrics: Metrics,
+        metrics: ModelMetrics,
         *,
         poll_seconds: float = 1.0,
         on_change: Callable[[], None] = lambda: None,
@@ -285,7 +285,7 @@ class Manager:
         for entry in gone:
             self._metrics.drop_state(entry.name, entry.version)
         for name, version in serving.items():
-            self._metrics.declare_model(name)
+            self._metrics.declare(name)
             self._metrics.serving_version.labels(name).set(version)
         self._on_change()
 

@@ -112,7 +112,7 @@ class _Counted:
         self._clock = clock
 
     def __enter__(self) -> None:
-        self._metrics.rpc_begins(self._method)
+        self._metrics.begins(self._method)
         self._start = self._clock()
 
     def __exit__(
@@ -122,7 +122,7 @@ class _Counted:
         traceback: TracebackType | None,
     ) -> None:
         seconds = self._clock() - self._start
-        self._metrics.rpc_ends(self._method, self._outcome(kind), seconds)
+        self._metrics.ends(self._method, self._outcome(kind), seconds)
 
     def _outcome(self, kind: type[BaseException] | None) -> str:
         if kind is None:

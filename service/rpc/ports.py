@@ -1,7 +1,7 @@
 """What the gRPC door needs from the floors below it, and no more.
 
-`service.registry.Manager` and `service.metrics.Metrics` fit these shapes; so do the small fakes of
-the tests.
+`service.registry.Manager` and `service.metrics.RpcMetrics` fit these shapes; so do the small
+fakes of the tests.
 """
 
 from collections.abc import Iterable, Sequence
@@ -121,13 +121,13 @@ class Models(Protocol):
 
 
 class CallMetrics(Protocol):
-    """Where calls are counted (see `service.metrics.Metrics`)."""
+    """Where calls are counted (see `service.metrics.RpcMetrics`)."""
 
-    def declare_rpc(self, methods: Iterable[RpcMethod]) -> None:
+    def declare(self, methods: Iterable[RpcMethod]) -> None:
         """Create the series of these methods, at zero, for every code."""
 
-    def rpc_begins(self, method: RpcMethod) -> None:
+    def begins(self, method: RpcMethod) -> None:
         """A call has begun."""
 
-    def rpc_ends(self, method: RpcMethod, code: str, seconds: float) -> None:
+    def ends(self, method: RpcMethod, code: str, seconds: float) -> None:
         """A call has ended with this code, such as "OK" or "INVALID_ARGUMENT"."""

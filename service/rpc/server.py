@@ -32,7 +32,7 @@ _SERVICES: list[Any] = [
 
 def build_server(models: Models, metrics: CallMetrics, limits: Limits) -> "RpcServer":
     """The gRPC door, wired and not yet listening."""
-    metrics.declare_rpc(_methods())
+    metrics.declare(_methods())
     return RpcServer(TranslationServicer(models, limits), metrics, limits)
 
 

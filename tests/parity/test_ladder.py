@@ -82,7 +82,8 @@ def test_its_export_computes_what_was_trained(rung: Prepared, published: Exporte
 def test_a_server_loads_it_and_gives_its_goldens_again(rung: Prepared, published: Exported) -> None:
     """The loader refuses a version that answers one golden otherwise than its exporter did."""
     name = rung.recipe.name
-    loader = BundleLoader(threads=1, limits=EngineLimits(), metrics=Metrics(CollectorRegistry()))
+    metrics = Metrics(CollectorRegistry()).engines
+    loader = BundleLoader(threads=1, limits=EngineLimits(), metrics=metrics)
     loaded = loader.load(name, 1, published.path)
     try:
         sources = [entry.source for entry in rung.dev[:3]]

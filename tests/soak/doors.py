@@ -69,7 +69,7 @@ class InProcess:
         self.metrics = Metrics(new_registry())
         meter = Meter()
         self.engine = Engine(self.stepper, limits, on_step=meter.step)
-        meter.metrics = self.metrics.engine(
+        meter.metrics = self.metrics.engines.open(
             manifest.name, manifest.version, limits.max_rows, self.engine
         )
         translator = Translator(bundle, MeteredEngine(self.engine, meter))

@@ -57,7 +57,7 @@ def engine_value(metrics: Metrics, name: str, **labels: str) -> float | None:
 
 
 def test_a_declared_method_has_every_series_at_zero(metrics: Metrics) -> None:
-    metrics.declare_rpc([TRANSLATE])
+    metrics.rpc.declare([TRANSLATE])
 
     assert value(metrics, "grpc_server_started_total", **LABELS) == 0
     assert value(metrics, "grpc_server_handling_seconds_count", **LABELS) == 0
@@ -73,9 +73,9 @@ def test_codes_are_spelt_as_dashboards_know_them() -> None:
 
 
 def test_a_call_is_counted_at_its_start_and_at_its_end(metrics: Metrics) -> None:
-    metrics.declare_rpc([TRANSLATE])
-    metrics.rpc_begins(TRANSLATE)
-    metrics.rpc_ends(TRANSLATE, "INVALID_ARGUMENT", 0.02)
+    metrics.rpc.declare([TRANSLATE])
+    metrics.rpc.begins(TRANSLATE)
+    metrics.rpc.ends(TRANSLATE, "INVALID_ARGUMENT", 0.02)
 
     assert value(metrics, "grpc_server_started_total", **LABELS) == 1
     assert value(metrics, "grpc_server_handled_total", **LABELS, grpc_code="InvalidArgument") == 1
@@ -84,8 +84,8 @@ def test_a_call_is_counted_at_its_start_and_at_its_end(metrics: Metrics) -> None
 
 def test_a_method_that_a_caller_made_up_makes_no_series(metrics: Metrics) -> None:
     before = len(generate_latest(metrics.registry).splitlines())
-    metrics.rpc_begins(RpcMethod("unary", "a.caller.chose", "This"))
-    metrics.rpc_ends(RpcMethod("unary", "a.caller.chose", "This"), "UNIMPLEMENTED", 0.001)
+    metrics.rpc.begins(RpcMethod("unary", "a.caller.chose", "This"))
+    metrics.rpc.ends(RpcMethod("unary", "a.caller.chose", "This"), "UNIMPLEMENTED", 0.001)
     after = generate_latest(metrics.registry)
 
     assert before == len(after.splitlines())
@@ -93,15 +93,15 @@ def test_a_method_that_a_caller_made_up_makes_no_series(metrics: Metrics) -> Non
 
 
 def test_a_code_that_nobody_knows_counts_as_unknown(metrics: Metrics) -> None:
-    metrics.declare_rpc([TRANSLATE])
-    metrics.rpc_ends(TRANSLATE, "I_AM_A_TEAPOT", 0.001)
+    metrics.rpc.declare([TRANSLATE])
+    metrics.rpc.ends(TRANSLATE, "I_AM_A_TEAPOT", 0.001)
 
     assert value(metrics, "grpc_server_handled_total", **LABELS, grpc_code="Unknown") == 1
 
 
 @pytest.fixture
 def engine(metrics: Metrics) -> EngineMetrics:
-    return metrics.engine("m", 1, max_rows=128, fill=Engine())
+    return metrics.engines.open("m", 1, max_rows=128, fill=Engine())
 
 
 def test_a_loaded_version_has_its_series_before_its_first_step(
@@ -127,7 +127,7 @@ def test_a_step_is_recorded(metrics: Metrics, engine: EngineMetrics) -> None:
 
 def test_how_full_an_engine_is_is_read_when_it_is_asked_for(metrics: Metrics) -> None:
     fill = Engine()
-    metrics.engine("m", 1, max_rows=128, fill=fill)
+    metrics.engines.open("m", 1, max_rows=128, fill=fill)
     fill.queue_depth, fill.live_rows = 7, 0
 
     assert engine_value(metrics, "parley_queue_depth") == 7
@@ -165,22 +165,22 @@ def test_closing_twice_is_harmless(engine: EngineMetrics) -> None:
 
 
 def test_a_version_is_in_exactly_one_state(metrics: Metrics) -> None:
-    metrics.set_state("m", 1, "loading")
-    metrics.set_state("m", 1, "ready")
+    metrics.models.set_state("m", 1, "loading")
+    metrics.models.set_state("m", 1, "ready")
 
     assert engine_value(metrics, "parley_model_state", state="ready") == 1
     assert engine_value(metrics, "parley_model_state", state="loading") == 0
 
 
 def test_a_forgotten_version_has_no_state(metrics: Metrics) -> None:
-    metrics.set_state("m", 1, "ready")
-    metrics.drop_state("m", 1)
+    metrics.models.set_state("m", 1, "ready")
+    metrics.models.drop_state("m", 1)
 
     assert engine_value(metrics, "parley_model_state", state="ready") is None
 
 
 def test_a_model_has_its_failure_series_before_it_fails(metrics: Metrics) -> None:
-    metrics.declare_model("m")
+    metrics.models.declare("m")
 
     failures = "parley_model_load_failures_total"
     assert value(metrics, failures, model="m", reason="goldens") == 0
@@ -188,14 +188,14 @@ def test_a_model_has_its_failure_series_before_it_fails(metrics: Metrics) -> Non
 
 
 def test_throttling_is_exported_where_it_is_known(metrics: Metrics) -> None:
-    metrics.watch_throttling(lambda: (3.0, 1.5))
+    metrics.process.watch_throttling(lambda: (3.0, 1.5))
 
     assert value(metrics, "parley_cpu_throttled_periods_total") == 3
     assert value(metrics, "parley_cpu_throttled_seconds_total") == 1.5
 
 
 def test_throttling_is_left_out_where_it_is_unknown(metrics: Metrics) -> None:
-    metrics.watch_throttling(lambda: None)
+    metrics.process.watch_throttling(lambda: None)
 
     assert value(metrics, "parley_cpu_throttled_seconds_total") is None
 
@@ -209,11 +209,11 @@ def test_promtool_has_nothing_to_say() -> None:
     if promtool is None:
         pytest.skip("promtool is not installed (Debian: apt install prometheus)")
     metrics = Metrics(new_registry())
-    metrics.watch_throttling(lambda: (3.0, 1.5))
-    metrics.declare_rpc([TRANSLATE])
-    metrics.declare_model("m")
-    metrics.set_state("m", 1, "ready")
-    engine = metrics.engine("m", 1, max_rows=128, fill=Engine())
+    metrics.process.watch_throttling(lambda: (3.0, 1.5))
+    metrics.rpc.declare([TRANSLATE])
+    metrics.models.declare("m")
+    metrics.models.set_state("m", 1, "ready")
+    engine = metrics.engines.open("m", 1, max_rows=128, fill=Engine())
     engine.step(Step())
     engine.result(Result())
 

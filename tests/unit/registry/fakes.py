@@ -60,7 +60,7 @@ class World:
         self.metrics = Metrics(CollectorRegistry())
         self.changes = 0
         self.manager = Manager(
-            Watcher(root), self.loader, self.metrics, poll_seconds=0, on_change=self._changed
+            Watcher(root), self.loader, self.metrics.models, poll_seconds=0, on_change=self._changed
         )
 
     def _changed(self) -> None:

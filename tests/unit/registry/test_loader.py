@@ -22,9 +22,14 @@ from tests.support.bundles import FROZEN, flip_byte, publish, publish_with_wrong
 
 
 @pytest.fixture
-def loader() -> BundleLoader:
+def registry() -> CollectorRegistry:
+    return CollectorRegistry()
+
+
+@pytest.fixture
+def loader(registry: CollectorRegistry) -> BundleLoader:
     return BundleLoader(
-        threads=1, limits=EngineLimits(max_queue=8), metrics=Metrics(CollectorRegistry())
+        threads=1, limits=EngineLimits(max_queue=8), metrics=Metrics(registry).engines
     )
 
 
@@ -47,15 +52,15 @@ def test_a_good_bundle_is_loaded_and_answers(loaded: Loaded) -> None:
     assert loaded.healthy
 
 
-def test_goldens_are_no_traffic(loader: BundleLoader, loaded: Loaded) -> None:
+def test_goldens_are_no_traffic(registry: CollectorRegistry, loaded: Loaded) -> None:
     labels = {"model": "reverse", "version": "1"}
 
-    assert loader.metrics.registry.get_sample_value("parley_tokens_total", labels) == 0
+    assert registry.get_sample_value("parley_tokens_total", labels) == 0
 
 
-def test_traffic_is_counted(loader: BundleLoader, loaded: Loaded) -> None:
+def test_traffic_is_counted(registry: CollectorRegistry, loaded: Loaded) -> None:
     labels = {"model": "reverse", "version": "1"}
-    value = loader.metrics.registry.get_sample_value
+    value = registry.get_sample_value
     for _time in range(2):  # a step is counted after its answers are given: see the first one's
         asyncio.run(loaded.translator.translate("abc", TranslateOptions()))
 
@@ -64,11 +69,13 @@ def test_traffic_is_counted(loader: BundleLoader, loaded: Loaded) -> None:
     assert value("parley_queue_wait_seconds_count", labels) == 2
 
 
-def test_what_is_decoded_here_and_now_is_counted_too(loader: BundleLoader, loaded: Loaded) -> None:
+def test_what_is_decoded_here_and_now_is_counted_too(
+    registry: CollectorRegistry, loaded: Loaded
+) -> None:
     loaded.translator.translate_now(["abc", "def"], TranslateOptions())
     labels = {"model": "reverse", "version": "1", "outcome": "finished"}
 
-    assert loader.metrics.registry.get_sample_value("parley_sentences_total", labels) == 2
+    assert registry.get_sample_value("parley_sentences_total", labels) == 2
 
 
 def test_goldens_may_be_more_than_the_queue_holds() -> None:
@@ -76,7 +83,7 @@ def test_goldens_may_be_more_than_the_queue_holds() -> None:
     loader = BundleLoader(
         threads=1,
         limits=EngineLimits(max_queue=len(goldens) // 2),
-        metrics=Metrics(CollectorRegistry()),
+        metrics=Metrics(CollectorRegistry()).engines,
     )
     loader.load("reverse", 1, FROZEN).close()
 
@@ -92,7 +99,7 @@ def test_a_golden_is_asked_as_the_exporter_asked_it() -> None:
 
 
 def test_a_bundle_that_answers_otherwise_is_refused_and_its_thread_ended(
-    loader: BundleLoader, tmp_path: Path
+    loader: BundleLoader, registry: CollectorRegistry, tmp_path: Path
 ) -> None:
     path = publish_with_wrong_goldens(tmp_path)
     with pytest.raises(GoldensFailed, match="goldens are not reproduced: golden") as caught:
@@ -100,7 +107,7 @@ def test_a_bundle_that_answers_otherwise_is_refused_and_its_thread_ended(
 
     assert caught.value.failed == len(open_bundle(path).goldens)
     assert [] == decoding_threads()
-    assert b"reverse" not in generate_latest(loader.metrics.registry)
+    assert b"reverse" not in generate_latest(registry)
 
 
 def test_a_tampered_bundle_is_refused(loader: BundleLoader, tmp_path: Path) -> None:
@@ -112,7 +119,7 @@ def test_a_tampered_bundle_is_refused(loader: BundleLoader, tmp_path: Path) -> N
 
 def test_limits_too_narrow_for_the_goldens_refuse_the_version_in_words(tmp_path: Path) -> None:
     loader = BundleLoader(
-        threads=1, limits=EngineLimits(max_rows=1), metrics=Metrics(CollectorRegistry())
+        threads=1, limits=EngineLimits(max_rows=1), metrics=Metrics(CollectorRegistry()).engines
     )
     with pytest.raises(ParleyError, match="must be at most 1 here"):
         loader.load("reverse", 1, FROZEN)
@@ -120,11 +127,13 @@ def test_limits_too_narrow_for_the_goldens_refuse_the_version_in_words(tmp_path:
     assert [] == decoding_threads()
 
 
-def test_closing_ends_the_thread_and_takes_the_series_away(loader: BundleLoader) -> None:
+def test_closing_ends_the_thread_and_takes_the_series_away(
+    loader: BundleLoader, registry: CollectorRegistry
+) -> None:
     loader.load("reverse", 1, FROZEN).close()
 
     assert [] == decoding_threads()
-    assert b"reverse" not in generate_latest(loader.metrics.registry)
+    assert b"reverse" not in generate_latest(registry)
 
 
 # -- alive, or stuck? -----------------------------------------------------------------------------

@@ -236,7 +236,7 @@ def test_a_model_removed_under_a_request_waits_for_it(world: World) -> None:
 def test_a_volume_that_is_away_unloads_nothing(world: World, tmp_path: Path) -> None:
     world.root = tmp_path / "models"
     world.publish("m/1")
-    manager = Manager(Watcher(world.root), world.loader, world.metrics, poll_seconds=0)
+    manager = Manager(Watcher(world.root), world.loader, world.metrics.models, poll_seconds=0)
     manager.tick()
     world.root.rename(tmp_path / "elsewhere")
     manager.tick()
@@ -428,7 +428,7 @@ def test_the_thread_looks_by_itself(world: World) -> None:
     manager = Manager(
         Watcher(world.root),
         world.loader,
-        world.metrics,
+        world.metrics.models,
         poll_seconds=0.01,
         on_change=lambda: ready.set() if manager.is_ready() else None,
     )
@@ -456,7 +456,7 @@ def test_the_thread_survives_a_look_that_fails(world: World, caplog) -> None:
     manager = Manager(
         Moody(world.root),
         world.loader,
-        world.metrics,
+        world.metrics.models,
         poll_seconds=0.01,
         on_change=lambda: ready.set() if manager.is_ready() else None,
     )
@@ -481,7 +481,7 @@ def test_stopping_closes_what_is_loaded(world: World) -> None:
 
 def test_stopping_does_not_wait_for_ever_for_a_load(world: World) -> None:
     world.loader.gate = threading.Event()
-    manager = Manager(Watcher(world.root), world.loader, world.metrics, poll_seconds=0.01)
+    manager = Manager(Watcher(world.root), world.loader, world.metrics.models, poll_seconds=0.01)
     world.publish("m/1")
     manager.start()
     while not world.loader.loads:

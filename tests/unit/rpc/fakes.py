@@ -140,7 +140,7 @@ class Running:
 async def running(models: FakeModels, limits: Limits | None = None) -> AsyncIterator[Running]:
     """Serve `models` on a free port."""
     metrics = Metrics(new_registry())
-    server = build_server(models, metrics, limits or Limits())
+    server = build_server(models, metrics.rpc, limits or Limits())
     port = await server.start("127.0.0.1", 0)
     try:
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:

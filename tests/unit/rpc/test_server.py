@@ -293,14 +293,14 @@ async def test_every_method_is_counted_from_zero():
 
 async def test_a_port_in_use_is_said_so():
     async with running(FakeModels()) as door:
-        second = build_server(FakeModels(), Metrics(new_registry()), Limits())
+        second = build_server(FakeModels(), Metrics(new_registry()).rpc, Limits())
         with pytest.raises(ListenError, match=r"Address already in use; is another server"):
             await second.start("127.0.0.1", door.port)
         await second.stop(0)
 
 
 async def test_an_address_that_is_nowhere_is_said_so():
-    server = build_server(FakeModels(), Metrics(new_registry()), Limits())
+    server = build_server(FakeModels(), Metrics(new_registry()).rpc, Limits())
     with pytest.raises(ListenError, match=r"cannot listen on 192\.0\.2\.1:0"):
         await server.start("192.0.2.1", 0)
     await server.stop(0)
