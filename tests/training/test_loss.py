@@ -126,6 +126,19 @@ def test_certainty_in_the_right_word_costs_nothing_and_in_the_wrong_one_much() -
     assert [0.0, 50.0] == pytest.approx([right, wrong])
 
 
+def test_a_target_held_for_impossible_is_finitely_bad_and_its_gradient_exact() -> None:
+    x = inputs(2, 3)
+    with torch.no_grad():
+        x.bias_V[2] = -1e4
+    loss, nll = ours(x, torch.tensor([2, 2]), 0.0)
+    wanted = F.cross_entropy(x.scores(), torch.tensor([2, 2]))
+
+    assert 87 < nll.item() < 88
+    assert 87 < loss.item() < 88
+    for got, right in zip(gradients(loss, x), gradients(wanted, x), strict=True):
+        torch.testing.assert_close(got, right)
+
+
 def test_half_precision_is_close_and_its_gradients_keep_their_types() -> None:
     x, target_N = inputs(64, 11), targets(64, 11, padded=0.1)
     with torch.autocast("cpu", torch.bfloat16):
