@@ -13,7 +13,17 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from service.bundle.excerpts import OnnxGraph
-from service.bundle.graphs import CANDIDATE_IDS, SOURCE_LENGTHS
+from service.bundle.graphs import (
+    ATTENTION,
+    CANDIDATE_IDS,
+    PROBED,
+    SHORT_ANSWERS,
+    SHORT_LOG_PROBS,
+    SOURCE_LENGTHS,
+    TOP_IDS,
+    TOP_LOG_PROBS,
+)
+from service.bundle.manifest import Manifest
 from service.decoding.interface import Described
 
 log = logging.getLogger(__name__)
@@ -30,7 +40,7 @@ _ELEMENT_TYPES = {
     "tensor(bool)": 9,
 }
 
-
+# All that tells what a source settles, beside its memories.
 _SETTLING = {SOURCE_LENGTHS, CANDIDATE_IDS}
 
 
@@ -73,6 +83,26 @@ class Form:
     inputs: frozenset[str]
     outputs: list[str]
     settling: Settling | None = None
+
+
+def decoder_forms(
+    manifest: Manifest, session: Session, decoder: bytes, load: Callable[[bytes], Any]
+) -> tuple[Form, Form]:
+    """The whole decoder, of which `session` is, and what of it a plain step needs: less of it if
+    that can be cut out, else all.
+    """
+    spec = manifest.graphs.decoder
+    given = [t.name for t in spec.outputs]
+    whole = Form(
+        session,
+        frozenset(t.name for t in spec.inputs),
+        [name for name in given if name not in SHORT_ANSWERS],
+    )
+    spared = {ATTENTION, PROBED}
+    if SHORT_LOG_PROBS in given:
+        spared |= {TOP_LOG_PROBS, TOP_IDS}
+    least = [name for name in given if name not in spared]
+    return whole, plain_form(decoder, least, [m.name for m in manifest.memories], load) or whole
 
 
 def plain_form(

@@ -1,6 +1,6 @@
 """The stepper that runs a bundle's graphs.
 
-Legend: B sources, S positions, R rows, K candidates; J sources that join together.
+Legend: B sources, S positions, R rows, K candidates.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,12 +15,10 @@ from service.bundle.graphs import (
     ATTENTION,
     PROBED,
     PROBES,
-    SHORT_ANSWERS,
     SHORT_IDS,
     SHORT_LOG_PROBS,
     SLOT_OF,
     SLOTS,
-    SOURCE,
     SOURCE_LENGTHS,
     TOKENS,
     TOP_IDS,
@@ -31,23 +29,20 @@ from service.bundle.graphs import (
 from service.bundle.manifest import Manifest
 from service.bundle.reader import Bundle
 from service.bundle.shortlist import Shortlist
-from service.decoding.admission import padded
-from service.decoding.buckets import buckets
 from service.decoding.caches import Caches, cache_shapes
-from service.decoding.forms import Form, plain_form
+from service.decoding.encoding import POSITION_MULTIPLE, Encoder
+from service.decoding.forms import Form, decoder_forms
 from service.decoding.inplace import InPlace
 from service.decoding.interface import interface_problems
 from service.decoding.memories import Memories
 from service.decoding.request import Tokens
 from service.decoding.runtime import brief, give_back, open_graph
 from service.decoding.shortlists import Shortlists
-from service.decoding.stepper import Ints, StepInput, StepOutput
+from service.decoding.states import States
+from service.decoding.stepper import StepInput, StepOutput
 
 Tensor = NDArray[Any]
 
-# Kernels work on a whole number of vector registers and then on the rest. Padded to a multiple of
-# the register, a source meets the same code path whatever else is in the batch.
-_POSITION_MULTIPLE = 8
 # What has an entry for each row, and what says row numbers: they follow the rows to their places.
 _BY_ROW = {TOKENS, SLOT_OF, PROBES}
 _ROW_NUMBERS = {SLOTS}
@@ -56,7 +51,7 @@ _ROW_NUMBERS = {SLOTS}
 class OnnxStepper:
     """Encodes and steps with onnxruntime; holds memories per source, states per row."""
 
-    position_multiple = _POSITION_MULTIPLE
+    position_multiple = POSITION_MULTIPLE
 
     def __init__(
         self,
@@ -78,58 +73,28 @@ class OnnxStepper:
         self._manifest = manifest
         self.bos_id = manifest.special_ids.bos
         self.eos_id = manifest.special_ids.eos
-        graphs = manifest.graphs
-        problems: list[str] = []
-        sessions: list[Any] = []
-        for spec, data in ((graphs.encoder, encoder), (graphs.decoder, decoder)):
-            try:
-                session = load(data, threads)
-            except Exception as error:  # noqa: BLE001 - onnxruntime's have no base of their own
-                problems.append(f"{spec.file}: onnxruntime cannot load it: {brief(error)}")
-                continue
-            problems += interface_problems(session, spec)
-            sessions.append(session)
         if manifest.has_shortlist and shortlist is None:
-            problems.append("the decoder scores over candidates, but there is no shortlist")
-        if problems:
-            raise BundleError(f"{manifest.name}/{manifest.version}", problems)
-        self._encoder, self._decoder = sessions
-
-        self._encoder_outputs = [t.name for t in graphs.encoder.outputs]
-        inputs = frozenset(t.name for t in graphs.decoder.inputs)
-        given = [t.name for t in graphs.decoder.outputs]
-        outputs = [name for name in given if name not in SHORT_ANSWERS]
-        least = set(given) - {ATTENTION, PROBED}
-        if SHORT_LOG_PROBS in least:
-            least -= {TOP_LOG_PROBS, TOP_IDS}
-        self.has_attention = ATTENTION in outputs
-        self.has_probes = PROBES in inputs
-        self._whole = Form(self._decoder, inputs, outputs)
-        self._plain = (
-            plain_form(
-                decoder,
-                [name for name in given if name in least],
-                [m.name for m in manifest.memories],
-                lambda part: load(part, threads),
-            )
-            or self._whole
+            problem = "the decoder scores over candidates, but there is no shortlist"
+            raise BundleError(f"{manifest.name}/{manifest.version}", [problem])
+        encoder_session, decoder_session = _opened(
+            manifest, (encoder, decoder), lambda graph: load(graph, threads)
         )
-        self._memories = Memories([m.name for m in manifest.memories], _POSITION_MULTIPLE)
+        self._encoder = Encoder(encoder_session, manifest)
+        self._whole, self._plain = decoder_forms(
+            manifest, decoder_session, decoder, lambda part: load(part, threads)
+        )
+        self.has_attention = ATTENTION in self._whole.outputs
+        self.has_probes = PROBES in self._whole.inputs
+        self._memories = Memories([m.name for m in manifest.memories], POSITION_MULTIPLE)
         self._shortlists = (
             Shortlists(shortlist, manifest.special_ids.pad)
             if shortlist is not None and manifest.has_shortlist
             else None
         )
-        fixed = [s for s in manifest.states if s.initial is not None]
-        self._initials = [s.initial for s in fixed if s.initial is not None]
-        self._state_inputs = [s.input for s in fixed]
-        self._state_outputs = [s.output for s in fixed]
-        self._states: list[Tensor] | None = None  # [R, *], in the order in which the graph ran
-        self._fresh: list[list[Tensor]] = []  # [J, *], of the sources joined since
-        self._fresh_rows = 0
+        self._states = States([s for s in manifest.states if s.initial is not None])
         self._laid_out: _Layout | None = None
         growing = [s for s in manifest.states if s.growing_axis is not None]
-        self._caches = Caches(cache_shapes(growing, graphs.decoder.inputs))
+        self._caches = Caches(cache_shapes(growing, manifest.graphs.decoder.inputs))
         cache_outputs = {s.output: s.input for s in growing}
         self._in_places = {
             form.session: InPlace(
@@ -175,28 +140,13 @@ class OnnxStepper:
             self.reset()
 
     def join(self, sources: Sequence[Tokens], *, unabridged: Sequence[bool] | None = None) -> None:
-        """Encode, in batches of similar length; when it raises, nothing changed."""
-        lengths = [padded(len(source), _POSITION_MULTIPLE) for source in sources]
-        order: list[int] = []
-        encoded: list[dict[str, Tensor]] = []
-        for bucket in buckets(lengths):
-            encoded.append(self._encode([sources[i] for i in bucket]))
-            order += bucket
-        back = None if order == list(range(len(sources))) else np.argsort(order)
-        memories: dict[str, Sequence[Tensor] | Tensor] = {}
-        for name in (m.name for m in self._manifest.memories):
-            if len(encoded) == 1 and back is None:  # often
-                memories[name] = encoded[0][name]
-            else:
-                each = [tensor for outputs in encoded for tensor in outputs[name]]
-                memories[name] = each if back is None else [each[i] for i in back.tolist()]
-        self._memories.add([len(s) for s in sources], memories)
+        """Take in sources, each with one row to begin from; when it raises, nothing changed."""
+        encoded = self._encoder.encode(sources)
+        self._memories.add(encoded.lengths, encoded.memories)
         self._unsettle()
         if self._shortlists is not None:
             self._shortlists.add(sources, unabridged or [False] * len(sources))
-        initial = [_joined([outputs[name] for outputs in encoded]) for name in self._initials]
-        self._fresh.append(initial if back is None else [tensor[back] for tensor in initial])
-        self._fresh_rows += len(sources)
+        self._states.add(encoded.initial_states, len(sources))
 
     def step(self, work: StepInput) -> StepOutput:
         """Run the decoder once over the rows of `work`."""
@@ -222,8 +172,7 @@ class OnnxStepper:
         self._caches.clear()
         if self._shortlists is not None:
             self._shortlists.clear()
-        self._states = None
-        self._fresh, self._fresh_rows = [], 0
+        self._states.clear()
         self._laid_out = None
         self._unsettle()
 
@@ -233,7 +182,7 @@ class OnnxStepper:
 
     def _layout(self, work: StepInput) -> "_Layout":
         """What the graph is fed but states: as it was, except for tokens, where nobody moved."""
-        moved = work.parents_R is not None or work.kept_B is not None or self._fresh_rows > 0
+        moved = work.parents_R is not None or work.kept_B is not None or self._states.fresh_rows > 0
         wanted = work.top_k, work.attend or work.probe_ids_RP is not None
         if moved or self._laid_out is None or self._laid_out.wanted != wanted:
             slots_MG, slot_of_R = self._memories.slots(work.sources_R)
@@ -261,22 +210,12 @@ class OnnxStepper:
             laid_out.feeds[PROBES] = probes_RP
         return laid_out
 
-    def _encode(self, sources: Sequence[Tokens]) -> dict[str, Tensor]:
-        lengths_J = np.array([len(s) for s in sources], np.int64)
-        positions = padded(int(lengths_J.max()), _POSITION_MULTIPLE)
-        source_JS = np.full((len(sources), positions), self._manifest.special_ids.pad, np.int64)
-        for row, source in enumerate(sources):
-            source_JS[row, : len(source)] = source
-        feeds = {SOURCE: source_JS, SOURCE_LENGTHS: lengths_J}
-        values = self._encoder.run(self._encoder_outputs, feeds)
-        return dict(zip(self._encoder_outputs, values, strict=True))
-
     def _run(self, work: StepInput, form: Form, feeds: dict[str, Tensor]) -> dict[str, Tensor]:
         """Outputs by name, of a model whose states are all of fixed size."""
-        feeds.update(zip(self._state_inputs, self._continued(work.parents_R), strict=True))
+        feeds.update(self._states.feeds(work.parents_R))
         values = form.session.run(form.outputs, feeds)
         outputs = dict(zip(form.outputs, values, strict=True))
-        self._states = [outputs[name] for name in self._state_outputs]
+        self._states.take(outputs)
         return outputs
 
     def _run_in_places(
@@ -284,7 +223,8 @@ class OnnxStepper:
     ) -> dict[str, Tensor]:
         """The same with caches: rows run in the order of their places there."""
         feeds, caches, parents_R = dict(feeds), self._caches, work.parents_R
-        if parents_R is None and self._fresh_rows:
+        fresh_rows = self._states.fresh_rows
+        if parents_R is None and fresh_rows:
             parents_R = np.arange(len(work.tokens_R))
         before_R = caches.places_R
         caches.seat(parents_R)
@@ -298,27 +238,15 @@ class OnnxStepper:
         if self._shortlists is not None:
             feeds.update(self._shortlists.feeds(work.sources_R[rows_P], work.top_k))
         if parents_R is not None:  # fixed states lie in the order of the places before
-            ranks = np.append(before_R, np.arange(len(before_R), len(before_R) + self._fresh_rows))
+            ranks = np.append(before_R, np.arange(len(before_R), len(before_R) + fresh_rows))
             parents_R = ranks[parents_R][rows_P]
-        feeds.update(zip(self._state_inputs, self._continued(parents_R), strict=True))
+        feeds.update(self._states.feeds(parents_R))
         held = caches.tensors()
         used = {name: feeds[name] for name in form.inputs if name not in held}
         outputs = self._in_places[form.session].run(used, held)
         caches.grow()
-        self._states = [outputs.pop(name) for name in self._state_outputs]
+        self._states.take(outputs)
         return {name: value[places_R] for name, value in outputs.items()}
-
-    def _continued(self, parents_R: Ints | None) -> list[Tensor]:
-        """The fixed state that each row starts from: its parent's, or its source's when fresh."""
-        if parents_R is None and self._states is not None and not self._fresh:
-            return self._states
-        generations = ([self._states] if self._states is not None else []) + self._fresh
-        self._fresh, self._fresh_rows = [], 0
-        if len(generations) == 1:
-            tensors = generations[0]
-        else:
-            tensors = [np.concatenate(parts) for parts in zip(*generations, strict=True)]
-        return tensors if parents_R is None else [t[parents_R] for t in tensors]
 
 
 class _Layout(NamedTuple):
@@ -329,5 +257,22 @@ class _Layout(NamedTuple):
     feeds: dict[str, Tensor]
 
 
-def _joined(tensors: Sequence[Tensor]) -> Tensor:
-    return tensors[0] if len(tensors) == 1 else np.concatenate(tensors)
+def _opened(
+    manifest: Manifest, graphs: tuple[bytes, bytes], load: Callable[[bytes], Any]
+) -> tuple[Any, Any]:
+    """Sessions of encoder and decoder whose inputs and outputs are those of the manifest."""
+    problems: list[str] = []
+    sessions: list[Any] = []
+    specs = manifest.graphs.encoder, manifest.graphs.decoder
+    for spec, graph in zip(specs, graphs, strict=True):
+        try:
+            session = load(graph)
+        except Exception as error:  # noqa: BLE001 - onnxruntime's have no base of their own
+            problems.append(f"{spec.file}: onnxruntime cannot load it: {brief(error)}")
+            continue
+        problems += interface_problems(session, spec)
+        sessions.append(session)
+    if problems:
+        raise BundleError(f"{manifest.name}/{manifest.version}", problems)
+    encoder, decoder = sessions
+    return encoder, decoder

@@ -99,7 +99,7 @@ class InProcess:
             "rows": engine.live_rows,
             "futures": len(engine._futures),
             "sources": len(self.stepper._memories.places_B),
-            "states": 0 if self.stepper._states is None else len(self.stepper._states[0]),
+            "states": len(self.stepper._states),
         }
         labels = {"model": self._loaded.name, "version": str(self._loaded.version)}
         for gauge in ("parley_queue_depth", "parley_live_rows"):
