@@ -5,31 +5,21 @@ stepper may keep what they were given.
 """
 
 from collections.abc import Sequence as Listed
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
-from service.decoding.beam import (
-    Expansion,
-    Front,
-    Mask,
-    Picks,
-    Rules,
-    candidates_needed,
-    expand,
-    prune,
-)
+from service.decoding.beam import Expansion, Front, Mask, Picks, candidates_needed, expand, prune
 from service.decoding.draw import Ways, draw
 from service.decoding.guard import Candidates, Guards
 from service.decoding.request import DecodeRequest, FinishReason
-from service.decoding.scoring import Doubles, final_score, loosest_divisor, most_reward
+from service.decoding.roster import Roster, extended
+from service.decoding.scoring import Doubles, final_score
 from service.decoding.sequence import Ended, Sequence
 from service.decoding.stepper import Floats, Ints, StepOutput
 from service.decoding.terms import fulfil
 
 _NO_ROWS = np.empty(0, np.int64)
-_NEVER = 2**62
 
 
 class Kind(NamedTuple):
@@ -60,20 +50,10 @@ class Cohort:
 
     def __init__(self, kind: Kind, bos_id: int, eos_id: int) -> None:
         self.width = kind.width
-        self.sequences: list[Sequence] = []
+        self.roster = Roster(eos_id)
         self._bos_id = bos_id
         self._eos_id = eos_id
         self._first_row = 0
-
-        self.sources_C: Ints = _NO_ROWS
-        self._lengths_C: Ints = _NO_ROWS
-        self._min_lengths_C: Ints = _NO_ROWS
-        self._max_lengths_C: Ints = _NO_ROWS
-        self._ceiling_C: Doubles = np.empty(0)
-        self._floor_C: Doubles = np.empty(0)
-        self._rewards_C: Doubles = np.empty(0)
-        self._last_rules: Rules | None = None  # since somebody came or went
-        self._look_ahead()
 
         self.tokens_R: Ints = _NO_ROWS
         self.parents_R: Ints | None = None
@@ -95,7 +75,7 @@ class Cohort:
     @property
     def _depth(self) -> int:
         """The same, once those that may not follow are out."""
-        may_stop = self._held_for <= 0
+        may_stop = self.roster.may_stop
         if self._guards is None and self._ways is None:
             return candidates_needed(self.width, may_stop=may_stop)
         if self._ways is not None:
@@ -110,29 +90,20 @@ class Cohort:
 
     def seat(self, sequences: Listed[Sequence], sources: Ints, parents: Ints) -> None:
         """Let searches begin: their sources' numbers, and the fresh row that each starts from."""
-        old, new = len(self.sequences), len(sequences)
+        old, new = len(self.roster), len(sequences)
         requests = [s.request for s in sequences]
         # A beam grows from one row. Rows that go their own ways set out from the same fresh row.
         copies = [r.rows if r.drawn else 1 for r in requests]
         rows = sum(copies)
-        self.sequences += sequences
-        self.sources_C = _with(self.sources_C, sources)
-        self._lengths_C = _with(self._lengths_C, np.zeros(new, np.int64))
-        self._min_lengths_C = _with(self._min_lengths_C, [r.min_length for r in requests])
-        self._max_lengths_C = _with(self._max_lengths_C, [r.max_length for r in requests])
-        self._ceiling_C = _with(self._ceiling_C, [loosest_divisor(r) for r in requests])
-        self._floor_C = _with(self._floor_C, np.full(new, -np.inf))
-        self._rewards_C = _with(self._rewards_C, [r.token_reward for r in requests])
-        self._look_ahead()
-
+        self.roster.seat(sequences, sources)
         searches_R = np.arange(old, old + new)
         if rows != new:
             parents, searches_R = np.repeat(parents, copies), np.repeat(searches_R, copies)
-        self.parents_R = _with(self.explicit_parents(), parents)
-        self.tokens_R = _with(self.tokens_R, np.full(rows, self._bos_id))
-        self.searches_R = _with(self.searches_R, searches_R)
-        self.log_probs_R = _with(self.log_probs_R, np.zeros(rows, np.float32))
-        self._totals_R = _with(self._totals_R, np.zeros(rows))
+        self.parents_R = extended(self.explicit_parents(), parents)
+        self.tokens_R = extended(self.tokens_R, np.full(rows, self._bos_id))
+        self.searches_R = extended(self.searches_R, searches_R)
+        self.log_probs_R = extended(self.log_probs_R, np.zeros(rows, np.float32))
+        self._totals_R = extended(self._totals_R, np.zeros(rows))
         self._cover(rows=rows, wanted=any(r.coverage_penalty for r in requests))
         if self._guards is not None:
             self._guards.seat(requests, copies)
@@ -164,40 +135,18 @@ class Cohort:
     def absorb(self, output: StepOutput, step: int) -> list[Sequence]:
         """Advance by one token; returns the sequences whose search is over, which have left."""
         rows = slice(self._first_row, self._first_row + len(self.tokens_R))
-        survivors, finished = self._expand(self._rules(), output, rows)
-        self._lengths_C += 1  # where they lie, for the rules to see
-        self._held_for -= 1
-        self._last_in -= 1
+        survivors, finished = self._expand(output, rows)
+        self.roster.advance()
         if self._coverage_RS is not None and output.attention_RS is not None:
             self._coverage_RS = _add(self._coverage_RS, output.attention_RS[rows])
         if len(finished.tokens_N):
             self._finish(finished, step)
         if self.width > 1:
-            survivors = prune(survivors, self._ceiling_C, self._within_reach())
+            survivors = prune(survivors, self.roster.ceiling_C, self.roster.within_reach())
         return self._go_on(survivors)
 
-    def _rules(self) -> Rules:
-        """What holds at this step; mostly that is what held at the one before."""
-        held, ending = self._held_for > 0, self._last_in <= 1
-        rules = self._last_rules
-        if rules is None or rules.held is not held or rules.ending is not ending:
-            rules = self._last_rules = Rules(
-                eos_id=self._eos_id,
-                lengths_C=self._lengths_C,
-                min_lengths_C=self._min_lengths_C,
-                max_lengths_C=self._max_lengths_C,
-                held=held,
-                ending=ending,
-            )
-        return rules
-
-    def _look_ahead(self) -> None:
-        """Note for how many steps somebody may not stop, and in how many comes a last one."""
-        self._held_for = int((self._min_lengths_C - self._lengths_C).max(initial=0))
-        self._last_in = int((self._max_lengths_C - self._lengths_C).min(initial=_NEVER))
-        self._last_rules = None
-
-    def _expand(self, rules: Rules, output: StepOutput, rows: slice) -> Expansion:
+    def _expand(self, output: StepOutput, rows: slice) -> Expansion:
+        rules = self.roster.rules()
         front = Front(width=self.width, totals_R=self._totals_R, searches_R=self.searches_R)
         log_probs_RK, ids_RK = output.log_probs_RK[rows], output.ids_RK[rows]
         if self._guards is None and self._ways is None:
@@ -211,14 +160,10 @@ class Cohort:
             model = log_probs_RK, ids_RK
             candidates = self._guards.amend(self.searches_R, model, probed_R, self._depth)
         if self._ways is not None:
-            return draw(front, rules, candidates, self._ways, self._lengths_C[self.searches_R])
+            return draw(
+                front, rules, candidates, self._ways, self.roster.lengths_C[self.searches_R]
+            )
         return expand(front, rules, *candidates)
-
-    def _within_reach(self) -> Doubles:
-        """The score, rewards aside, that a search's live hypotheses must be able to pass."""
-        if not self._rewards_C.any():
-            return self._floor_C
-        return self._floor_C - most_reward(self._rewards_C, self._lengths_C, self._max_lengths_C)
 
     def _finish(self, finished: Picks, step: int) -> None:
         parents_N = finished.parents_N
@@ -232,8 +177,8 @@ class Cohort:
             strict=True,
         )
         for search, row, token, token_log_prob, total in columns:
-            sequence = self.sequences[search]
-            length = int(self._lengths_C.item(search))
+            sequence = self.roster.sequences[search]
+            length = int(self.roster.lengths_C.item(search))
             coverage_S = None
             if self._coverage_RS is not None:
                 coverage_S = self._coverage_RS[row, : len(sequence.request.source)]
@@ -249,7 +194,7 @@ class Cohort:
                     reason=FinishReason.STOP if token == self._eos_id else FinishReason.LENGTH,
                 )
             )
-            self._floor_C[search] = sequence.floor
+            self.roster.floor_C[search] = sequence.floor
 
     def _go_on(self, survivors: Picks) -> list[Sequence]:
         self.tokens_R = survivors.tokens_N
@@ -264,36 +209,21 @@ class Cohort:
         if survivors.parents_N is None:
             return []  # every row of a greedy cohort went on in place: nobody left
         if not len(survivors.tokens_N):  # and no cohort either, once its sequences are gone
-            over, self.sequences = self.sequences, []
-            return over
+            return self.roster.keep(np.zeros(len(self.roster), np.bool_))
         self.parents_R = self._first_row + survivors.parents_N
         if self._coverage_RS is not None:
             self._coverage_RS = self._coverage_RS[survivors.parents_N]
         if self._ways is not None:
             self._ways = self._ways.keep(survivors.parents_N)
-        alive_C = np.zeros(len(self.sequences), np.bool_)
+        alive_C = np.zeros(len(self.roster), np.bool_)
         alive_C[survivors.searches_N] = True
-        if alive_C.all():
-            return []
-        over = [self.sequences[c] for c in np.flatnonzero(~alive_C).tolist()]
-        self._keep_searches(alive_C)
-        return over
+        return [] if alive_C.all() else self._keep_searches(alive_C)
 
-    def _keep_searches(self, keep_C: Mask) -> None:
+    def _keep_searches(self, keep_C: Mask) -> list[Sequence]:
         self.searches_R = (np.cumsum(keep_C) - 1)[self.searches_R]
-        self.sequences = [
-            s for s, keep in zip(self.sequences, keep_C.tolist(), strict=True) if keep
-        ]
-        self.sources_C = self.sources_C[keep_C]
-        self._lengths_C = self._lengths_C[keep_C]
-        self._min_lengths_C = self._min_lengths_C[keep_C]
-        self._max_lengths_C = self._max_lengths_C[keep_C]
-        self._ceiling_C = self._ceiling_C[keep_C]
-        self._floor_C = self._floor_C[keep_C]
-        self._rewards_C = self._rewards_C[keep_C]
-        self._look_ahead()
         if self._guards is not None:
             self._guards.keep_searches(np.flatnonzero(keep_C).tolist())
+        return self.roster.keep(keep_C)
 
     def explicit_parents(self) -> Ints:
         """`parents_R`, spelt out."""
@@ -307,12 +237,6 @@ class Cohort:
         elif wanted:
             # Those seated before did not ask, so zeros for them will do.
             self._coverage_RS = np.zeros((len(self.tokens_R), 0))
-
-
-def _with(array: NDArray[Any], more: ArrayLike) -> NDArray[Any]:
-    """The array, longer by these, of its own type; an empty one costs nothing."""
-    more = np.asarray(more, array.dtype)
-    return np.concatenate((array, more)) if len(array) else more
 
 
 def _add(coverage_RS: Doubles, attention_RS: Floats) -> Doubles:

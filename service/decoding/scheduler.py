@@ -162,7 +162,7 @@ class Scheduler:
         if len(tokens_R) != self._held_rows or any(c.parents_R is not None for c in cohorts):
             kept_B = self._renumber_sources(cohorts)
             parents_R = _join([c.explicit_parents() for c in cohorts])
-            self._sources_R = _join([c.sources_C[c.searches_R] for c in cohorts])
+            self._sources_R = _join([c.roster.sources_C[c.searches_R] for c in cohorts])
         work = StepInput(
             tokens_R=tokens_R,
             sources_R=self._sources_R,  # rows that stay where they were keep their sources too
@@ -224,7 +224,7 @@ class Scheduler:
         gone = {s.key: s for s in leaving}
         if gone:
             for cohort in self._cohorts.values():
-                keep_C = np.array([s.key not in gone for s in cohort.sequences])
+                keep_C = np.array([s.key not in gone for s in cohort.roster.sequences])
                 if not keep_C.all():
                     cohort.unseat(keep_C)
             for sequence in gone.values():
@@ -241,20 +241,20 @@ class Scheduler:
         self.reserved_rows -= sequence.width
 
     def _tidy(self) -> None:
-        self._cohorts = {k: c for k, c in self._cohorts.items() if c.sequences}
+        self._cohorts = {k: c for k, c in self._cohorts.items() if c.roster}
         # Seats are taken in order, so the first in the dictionary is the eldest.
         eldest = next(iter(self._born.values()), self._trail.next_step)
         self._trail.forget_before(eldest)
 
     def _renumber_sources(self, cohorts: list[Cohort]) -> Ints | None:
-        sources = sum(len(c.sequences) for c in cohorts)
+        sources = sum(len(c.roster) for c in cohorts)
         if sources == self._held_sources:
             return None
-        kept_B = np.sort(_join([c.sources_C for c in cohorts]))
+        kept_B = np.sort(_join([c.roster.sources_C for c in cohorts]))
         numbers = np.empty(self._held_sources, np.int64)
         numbers[kept_B] = np.arange(sources)
         for cohort in cohorts:
-            cohort.sources_C = numbers[cohort.sources_C]
+            cohort.roster.sources_C = numbers[cohort.roster.sources_C]
         self._held_sources = sources
         return kept_B
 
