@@ -20,6 +20,8 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 TORCH_INDEX ?=
 
 MODELS ?= exported
+# What answers requests that say neither a model nor languages.
+DEFAULT_MODEL ?= tatoeba-de-en
 LISTEN ?= 127.0.0.1:50051
 HTTP   ?= 127.0.0.1:8080
 # Handed to pytest by `make test`, for example ARGS="-k beam -x".
@@ -93,7 +95,7 @@ serve: $(SERVICE_READY)  ## run the server on the shipped model; Ctrl-C drains a
 	@echo "    curl http://$(HTTP)/metrics"
 	@echo
 	@if [ -t 0 ]; then trap '' TSTP; set -m; else e=exec; fi; \
-	$$e $(VENV)/bin/parley serve --models $(MODELS) --listen $(LISTEN) --http $(HTTP) $(SERVE_ARGS)
+	$$e $(VENV)/bin/parley serve --models $(MODELS) --default-model '$(DEFAULT_MODEL)' --listen $(LISTEN) --http $(HTTP) $(SERVE_ARGS)
 
 # --- tests -------------------------------------------------------------------------------------------------------------
 

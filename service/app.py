@@ -102,7 +102,7 @@ def assemble(settings: Settings) -> "Server":
         default_deadline_seconds=settings.default_deadline_seconds,
         max_connection_age_seconds=settings.max_connection_age_seconds,
     )
-    rpc = build_server(manager, metrics.rpc, limits)
+    rpc = build_server(manager, metrics.rpc, limits, settings.default_model)
     health = Health(manager, rpc)
     monitor = Monitor(metrics.registry, alive=health.alive, ready=health.ready)
     return Server(settings, threads, manager, rpc, monitor, health)

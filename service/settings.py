@@ -19,6 +19,9 @@ from service.errors import SettingsError
 
 PREFIX = "PARLEY_"
 
+# As `service.bundle.names` has it, which stands on a higher floor.
+_MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
 # For a Service called "parley-canary", Kubernetes puts PARLEY_CANARY_SERVICE_HOST,
 # PARLEY_CANARY_PORT_50051_TCP_ADDR and their like into every pod of the namespace. They are not
 # misspelt settings of ours, and refusing them would keep the server from starting at all.
@@ -85,6 +88,12 @@ def _seconds(low: float, high: float) -> Callable[[str], float]:
     return parse
 
 
+def _name_or_nothing(text: str) -> str:
+    if not text or _MODEL_NAME.fullmatch(text):
+        return text
+    raise ValueError("must be the name of a model without its version, such as tatoeba-de-en")
+
+
 def _one_of(*choices: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text in choices:
@@ -104,6 +113,12 @@ class Settings:
 
     models: Path = _option(
         "exported", _path, "DIR", "where published models are: DIR/<model>/<version>/"
+    )
+    default_model: str = _option(
+        "",
+        _name_or_nothing,
+        "NAME",
+        "answers requests that several models fit; empty: they must name a model or its languages",
     )
     listen: Address = _option(
         "127.0.0.1:50051", parse_address, "HOST:PORT", "gRPC address; :50051 = every interface"

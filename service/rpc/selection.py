@@ -83,11 +83,11 @@ def serving(versions: Iterable[VersionStatus]) -> list[tuple[str, Manifest]]:
     return sorted(((n, m) for n, m in found if m is not None), key=lambda pair: pair[0])
 
 
-def choose(versions: Sequence[VersionStatus], languages: Languages) -> ModelRef:
-    """The model for a request that names none.
+def choose(versions: Sequence[VersionStatus], languages: Languages, default: str = "") -> ModelRef:
+    """The model for a request that names none; `default` is one that goes before others.
 
     Raises Unavailable when nothing is ready, and InvalidArgument when no model fits the languages
-    or several do.
+    or several do, none of them the default.
     """
     ready = serving(versions)
     if not ready:
@@ -95,19 +95,21 @@ def choose(versions: Sequence[VersionStatus], languages: Languages) -> ModelRef:
     fitting = [(name, manifest) for name, manifest in ready if languages.fit(manifest)]
     if len(fitting) > 1:  # one that translates goes before one that, say, rewrites dates
         fitting = [pair for pair in fitting if pair[1].task == "translation"] or fitting
+        fitting = [pair for pair in fitting if pair[0] == default] or fitting
     if len(fitting) == 1:
         return ModelRef(fitting[0][0])
     if not fitting:
         raise _not_served(languages, f"pairs served: {_pairs(ready)}")
     raise InvalidArgument(
-        "model", f"several models fit this request; name one of: {_pairs(fitting)}"
+        "model", f"several models fit this request; name one, or its languages: {_pairs(fitting)}"
     )
 
 
 class Choices:
     """What `choose` found, for as long as the list of versions is the same."""
 
-    def __init__(self) -> None:
+    def __init__(self, default: str = "") -> None:
+        self._default = default
         self._versions: Sequence[VersionStatus] = ()
         self._chosen: dict[Languages, ModelRef] = {}
 
@@ -117,7 +119,7 @@ class Choices:
             self._versions, self._chosen = versions, {}
         found = self._chosen.get(languages)
         if found is None:
-            found = self._chosen[languages] = choose(versions, languages)
+            found = self._chosen[languages] = choose(versions, languages, self._default)
         return found
 
 

@@ -30,10 +30,12 @@ _SERVICES: list[Any] = [
 ]
 
 
-def build_server(models: Models, metrics: CallMetrics, limits: Limits) -> "RpcServer":
+def build_server(
+    models: Models, metrics: CallMetrics, limits: Limits, default_model: str = ""
+) -> "RpcServer":
     """The gRPC door, wired and not yet listening."""
     metrics.declare(_methods())
-    return RpcServer(TranslationServicer(models, limits), metrics, limits)
+    return RpcServer(TranslationServicer(models, limits, default_model), metrics, limits)
 
 
 class RpcServer:

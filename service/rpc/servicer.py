@@ -19,10 +19,10 @@ __all__ = ["TranslationServicer"]
 class TranslationServicer(pb_grpc.TranslationServicer):
     """Raises Parley's own errors; `service.rpc.calls` makes statuses of them."""
 
-    def __init__(self, models: Models, limits: Limits) -> None:
+    def __init__(self, models: Models, limits: Limits, default_model: str = "") -> None:
         self._models = models
         self._limits = limits
-        self._choices = Choices()
+        self._choices = Choices(default_model)
 
     async def Translate(  # noqa: N802 - the names of methods are given by the proto
         self, request: pb.TranslateRequest, call: Call

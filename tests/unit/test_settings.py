@@ -98,6 +98,7 @@ def test_no_option_hides_behind_a_name_that_kubernetes_injects() -> None:
         ("threads", "-1", "a whole number from 0 to 1024"),
         ("threads", "1.5", "a whole number from 0 to 1024"),
         ("max_rows", "0", "a whole number from 1 to 65536"),
+        ("default_model", "tatoeba-de-en/3", "the name of a model without its version"),
         ("max_rows", "", "a whole number from 1 to 65536"),
         ("max_rows", "9" * 30, "a whole number from 1 to 65536"),
         ("drain_seconds", "nan", "seconds from 0 to 3600"),

@@ -74,8 +74,18 @@ def test_the_language_pair_chooses_among_several():
 
 
 def test_several_models_of_a_pair_must_be_named():
-    with pytest.raises(InvalidArgument, match=r"name one of: de -> en \(a\), de -> en \(b\)"):
+    with pytest.raises(InvalidArgument, match=r"name one.*: de -> en \(a\), de -> en \(b\)"):
         choose([version("b"), version("a")], Languages("de", "en"))
+
+
+def test_the_default_answers_what_several_fit_and_nothing_else():
+    models = [version("a", "de", "en"), version("b", "en", "de"), version("c", "de", "en")]
+
+    assert ModelRef("c") == choose(models, Languages(), "c")
+    assert ModelRef("c") == choose(models, Languages("de"), "c")
+    assert ModelRef("b") == choose(models, Languages("en"), "c")
+    with pytest.raises(InvalidArgument, match="several models fit"):
+        choose(models, Languages("de"), "b")
 
 
 def test_what_translates_goes_before_what_rewrites():
