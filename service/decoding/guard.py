@@ -11,19 +11,18 @@ be pushed, at least D are untouched, and no token beyond them can come before th
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import permutations
 from typing import NamedTuple
 
 import numpy as np
 
 from service.decoding.request import DecodeRequest, Tokens
+from service.decoding.required import Required
 from service.decoding.scoring import Doubles
 from service.decoding.stepper import Floats, Ints
 
 _Place = tuple[int, int]  # a phrase, and how far into it one is
 _NOWHERE: frozenset[_Place] = frozenset()
 _NOBODY: frozenset[int] = frozenset()
-_MOST_ORDERED = 4  # phrases that are tried in every order; more are counted one after the other
 
 
 class Candidates(NamedTuple):
@@ -44,7 +43,7 @@ class Line:
 
     `inside` are places of forbidden phrases that have been begun; `banned` may not follow;
     `pushed` lose by the repetition penalty; `forced`, if any, is all that may follow. `terms` tells
-    of each required phrase how much of it stands at the end, or all of it anywhere.
+    how much is said of what is required.
     """
 
     tokens: Tokens
@@ -72,21 +71,13 @@ class Guard:
         for number, phrase in enumerate(self._phrases):
             for token, places in phrase.onward.get(0, {}).items():
                 self._begins.setdefault(token, []).extend((number, place) for place in places)
-        self._required = _outermost(dict.fromkeys(request.required_phrases))
-        sources = dict(zip(request.required_phrases, request.required_sources, strict=False))
-        self._sources = tuple(sources.get(phrase, ()) for phrase in self._required)
-        self.looking = any(self._sources)
-        self._words = tuple(dict.fromkeys(t for phrase in self._required for t in phrase))
+        self.required = Required(request)
         self._max_length = request.max_length
-        self._next: dict[tuple[Tokens, int], Tokens] = {}
-        self._rest: dict[Tokens, int] = {}
-        self._leasts: dict[Tokens, int] = {}
-        self.terms_length = sum(map(len, self._required))
         self._never = frozenset(t for phrase in self._phrases for t in phrase.closing.get(0, ()))
 
     def fresh(self) -> Line:
         """A row that has said nothing."""
-        return self._line((), _NOWHERE, (0,) * len(self._required))
+        return self._line((), _NOWHERE, self.required.nothing)
 
     def after(self, line: Line, token: int) -> Line:
         """The row that goes on with `token`."""
@@ -97,70 +88,16 @@ class Guard:
                 places = self._phrases[number].onward.get(place, {}).get(token, ())
                 onward += [(number, there) for there in places]
             inside = frozenset(onward)
-        return self._line((*line.tokens, token), inside, self.said(line.terms, token))
-
-    def said(self, terms: Tokens, token: int) -> Tokens:
-        """How much of each required phrase is said after one more token."""
-        if not terms:
-            return terms
-        found = self._next.get((terms, token))
-        if found is None:
-            found = self._next[terms, token] = tuple(
-                there if there == len(phrase) else _reached(phrase, there, token)
-                for phrase, there in zip(self._required, terms, strict=True)
-            )
-        return found
-
-    def stage(self, terms: Tokens) -> int:
-        """How much is said in all: whole phrases, and the most of one that has been begun."""
-        return self.terms_length - self._missing(terms)
-
-    def begun(self, before: Tokens, after: Tokens) -> list[tuple[int, ...]]:
-        """Where the phrases that a token has just begun stand in the source, if that is known."""
-        return [
-            positions
-            for phrase, positions, was, now in zip(
-                self._required, self._sources, before, after, strict=True
-            )
-            if positions and now == 1 and was != len(phrase)
-        ]
+        terms = self.required.after(line.terms, token)
+        return self._line((*line.tokens, token), inside, terms)
 
     def in_time(self, line: Line, terms: Tokens) -> bool:
         """Whether, once a line has come to `terms`, the rest fits into the maximum length."""
-        return len(line.tokens) + 1 + self._least(terms) <= self._max_length
+        return len(line.tokens) + 1 + self.required.least(terms) <= self._max_length
 
     def probes(self, line: Line) -> Tokens:
         """The tokens that the model must be asked for, whatever their rank."""
-        return self._words if line.forced is None else (line.forced,)
-
-    def _missing(self, terms: Tokens) -> int:
-        """The tokens it takes to say the rest: the phrase that has been begun, then the others."""
-        missing = self._rest.get(terms)
-        if missing is None:
-            open_terms = [
-                (len(phrase), there)
-                for phrase, there in zip(self._required, terms, strict=True)
-                if there < len(phrase)
-            ]
-            missing = sum(length for length, _ in open_terms)
-            missing -= max((there for _, there in open_terms), default=0)
-            self._rest[terms] = missing
-        return missing
-
-    def _least(self, terms: Tokens) -> int:
-        """The fewest tokens that say the rest: phrases may overlap."""
-        least = self._leasts.get(terms)
-        if least is None:
-            open_terms = [
-                (phrase, there)
-                for phrase, there in zip(self._required, terms, strict=True)
-                if there < len(phrase)
-            ]
-            least = self._missing(terms)
-            if 1 < len(open_terms) <= _MOST_ORDERED:
-                least = min(map(_tokens_in_order, permutations(open_terms)))
-            self._leasts[terms] = least
-        return least
+        return self.required.words if line.forced is None else (line.forced,)
 
     def _line(self, tokens: Tokens, inside: frozenset[_Place], terms: Tokens) -> Line:
         if len(tokens) < len(self._prefix):
@@ -212,7 +149,7 @@ class Guards:
     @property
     def words(self) -> int:
         """How many words of required phrases, at most, may stand among a row's candidates."""
-        return max((guard.terms_length for guard in self._guards_C), default=0)
+        return max((guard.required.length for guard in self._guards_C), default=0)
 
     def of_search(self, search: int) -> Guard:
         """The guard of a search."""
@@ -269,38 +206,6 @@ class Guards:
                 for column, token in enumerate(ids[row]):
                     if token in line.banned:
                         gains_RK[row, column] = -np.inf
-
-
-def _outermost(phrases: Iterable[Tokens]) -> tuple[Tokens, ...]:
-    """Those that are in no other: who says the longer one has said the shorter."""
-    phrases = list(phrases)
-    return tuple(
-        phrase
-        for phrase in phrases
-        if not any(phrase != other and _is_in(phrase, other) for other in phrases)
-    )
-
-
-def _is_in(part: Tokens, whole: Tokens) -> bool:
-    return any(whole[i : i + len(part)] == part for i in range(len(whole) - len(part) + 1))
-
-
-def _tokens_in_order(open_terms: Sequence[tuple[Tokens, int]]) -> int:
-    """The tokens that it takes to say phrases in this order, of which the first has been begun."""
-    (before, there), *others = open_terms
-    tokens = len(before) - there
-    for phrase, _ in others:
-        tokens += len(phrase) - next(
-            n for n in range(len(phrase) - 1, -1, -1) if before[len(before) - n :] == phrase[:n]
-        )
-        before = phrase
-    return tokens
-
-
-def _reached(phrase: Tokens, there: int, token: int) -> int:
-    """The longest beginning of `phrase` that ends with `token`, after one of length `there`."""
-    said = (*phrase[:there], token)
-    return next(n for n in range(len(said), -1, -1) if said[len(said) - n :] == phrase[:n])
 
 
 def _repeating(tokens: Tokens, ngram: int) -> set[int]:

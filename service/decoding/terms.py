@@ -52,7 +52,7 @@ def fulfil(
         for row in owned:
             guard = guards.of_search(search)
             attention = None
-            if attention_RS is not None and guard.looking:
+            if attention_RS is not None and guard.required.looking:
                 attention = attention_RS[row].tolist()
             place = _Place(guard, guards.line(row), row, totals[row], attention)
             eos_id = rules.eos_id if may_stop[search] else None
@@ -66,7 +66,7 @@ def fulfil(
                 ]
                 _add_others(stages, place, others, front.width)
                 _add_end(stages, place, eos_id, dict(zip(ids[row], log_probs[row], strict=True)))
-        whole = guards.of_search(search).terms_length
+        whole = guards.of_search(search).required.length
         alive, over = _dealt(stages, whole, front.width, rules.eos_id)
         if last[search]:
             alive, over = [], over + alive
@@ -87,7 +87,7 @@ class _Place(NamedTuple):
         """The row with one more token; `terms` is how much it has said then, if that changes."""
         gain = log_prob * self.guard.penalty if token in self.line.pushed else log_prob
         if self.attention is not None and terms is not None:
-            for positions in self.guard.begun(self.line.terms, terms):
+            for positions in self.guard.required.begun(self.line.terms, terms):
                 # As probable as the word is, and as it is that the model looks there.
                 looked = sum(self.attention[position] for position in positions)
                 gain += log(min(max(looked, _LEAST_ATTENTION), 1.0))
@@ -98,11 +98,13 @@ def _add_known(stages: _Stages, place: _Place, known: dict[int, float]) -> None:
     """Add the words of the phrases, or the forced token: each leads to a stage of its own."""
     guard, line = place.guard, place.line
     for token, log_prob in known.items():
-        terms = guard.said(line.terms, token)
+        terms = guard.required.after(line.terms, token)
         if token in line.banned or not (line.forced is not None or guard.in_time(line, terms)):
             continue
         said = terms if line.forced is None else None
-        stages.setdefault(guard.stage(terms), []).append(place.candidate(token, log_prob, said))
+        stages.setdefault(guard.required.stage(terms), []).append(
+            place.candidate(token, log_prob, said)
+        )
 
 
 def _add_others(
@@ -110,21 +112,22 @@ def _add_others(
 ) -> None:
     """Add the best of the words that are in no phrase: to the phrases they are all alike."""
     guard, line = place.guard, place.line
-    terms = guard.said(line.terms, _NO_WORD)
+    terms = guard.required.after(line.terms, _NO_WORD)
     if not guard.in_time(line, terms):
         return
     candidates = [place.candidate(*each) for each in others if each[0] not in line.banned]
     if line.pushed:
         candidates.sort(key=_best_first)
-    stages.setdefault(guard.stage(terms), []).extend(candidates[:width])
+    stages.setdefault(guard.required.stage(terms), []).extend(candidates[:width])
 
 
 def _add_end(
     stages: _Stages, place: _Place, eos_id: int | None, following: dict[int, float]
 ) -> None:
     """Add eos, where everything is said; further down than the model shows it would be dropped."""
-    stage = place.guard.stage(place.line.terms)
-    if eos_id in following and stage == place.guard.terms_length:
+    required = place.guard.required
+    stage = required.stage(place.line.terms)
+    if eos_id in following and stage == required.length:
         stages.setdefault(stage, []).append(place.candidate(eos_id, following[eos_id]))
 
 
