@@ -87,7 +87,7 @@ train-env: $(TRAIN_READY)  ## the environment for training: .venv-train with tor
 # failure although the server drains and exits 0. So on a terminal the server gets a group of its own (set -m);
 # elsewhere it takes the shell's place (exec) and its exit code is make's.
 .PHONY: serve
-serve: $(SERVICE_READY)  ## run the server on the shipped model; Ctrl-C drains and stops it
+serve: $(SERVICE_READY)  ## run the server on the shipped models; Ctrl-C drains and stops it
 	@echo "Starting Parley on $(LISTEN), metrics and probes on http://$(HTTP). In a second terminal, here:"
 	@echo
 	@echo "    echo 'Wo ist der Bahnhof?' | .venv/bin/parley translate$(if $(filter 127.0.0.1:50051,$(LISTEN)),, --server $(LISTEN))"
