@@ -118,7 +118,7 @@ class Settings:
         "",
         _name_or_nothing,
         "NAME",
-        "answers requests that several models fit; empty: they must name a model or its languages",
+        "answers requests that several models fit; without one they must name a model or languages",
     )
     listen: Address = _option(
         "127.0.0.1:50051", parse_address, "HOST:PORT", "gRPC address; :50051 = every interface"

@@ -46,7 +46,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
             option.flag,
             dest=option.name,
             metavar=option.metavar,
-            help=f"{option.help} (default: {option.default})".replace("%", "%%"),
+            help=f"{option.help} (default: {option.default or 'none'})".replace("%", "%%"),
         )
     parser.set_defaults(run=run)
 
