@@ -24,6 +24,7 @@ from training.export.candidates import make_candidate
 from training.export.quality import measure
 from training.models import Ensemble, Seq2Seq, make_model
 from training.preparation import Prepared
+from training.shrinking import shrink_into
 from training.trainer import Trainer, TrainingPlan
 
 __all__ = ["Averaged", "average", "evaluate", "export", "train"]
@@ -121,11 +122,20 @@ def export(
 
 
 def _first_model(prepared: Prepared) -> Seq2Seq:
-    """What the first step changes: random weights, or the best of the run to start from."""
+    """What the first step changes: random weights, or the best of the run to start from, of which a
+    shallower model takes some of the layers.
+    """
     model = _fresh_model(prepared)
     begun = (prepared.run_dir / "checkpoints" / "last").exists()  # the trainer goes on from there
     if prepared.start and not begun:
-        load_weights(prepared.start / "checkpoints" / "best", model)
+        recipe, _ = load_recipe(prepared.start / "recipe.toml")
+        start = make_model(recipe.model, prepared.tokenizer_spec.vocabulary_size, recipe.seed)
+        best = prepared.start / "checkpoints" / "best"
+        load_weights(best, start)
+        try:
+            shrink_into(model, start)
+        except CheckpointError as error:
+            raise CheckpointError(f"{best}: {error}") from None
     return model
 
 

@@ -62,8 +62,9 @@ class TrainingConfig:
     """How long, how precisely, and how often to look at the development set."""
 
     epochs: int
-    # A run whose best weights and tokenizer this one begins with, to adapt a model to other texts
-    # or to turn it round: a directory, or the name of one beside this run's.
+    # A run whose best weights and tokenizer this one begins with, to adapt a model to other texts,
+    # to turn it round, or to go on with fewer of its layers: a directory, or the name of one beside
+    # this run's.
     start_from: str = ""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     evaluations_per_epoch: int = 1
