@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from service.decoding import Engine
 from service.decoding.session import OnnxStepper
 from service.translation import TranslateOptions, Translation, Translator
 from training.config import DataConfig, Recipe
+from training.data.cleaning.output import open_packed
 from training.data.corpus import CorpusError, Pair, Reference, group_references
 
 __all__ = ["Distillation", "distill"]
@@ -51,7 +52,7 @@ def distill(
 
     Returns:
         The files that ``[data]`` of the pupil's recipe names as ``train``, and for parallel text as
-        ``train_target``.
+        ``train_target``; gzip if ``out`` ends in ``.gz``.
 
     Raises:
         BundleError: the teacher is none. CorpusError: what lies at ``out`` comes from another
@@ -142,18 +143,31 @@ def _write(out: Path, recipe: Recipe, pairs: Iterator[Pair]) -> list[Path]:
     """The pairs as the recipe's ``[data]`` would read them."""
     config = recipe.data
     if config.kind == "parallel":
-        targets = out.with_name(f"{out.name}.{recipe.target_language}")
-        sources = out.with_name(f"{out.name}.{recipe.source_language}")
+        languages = recipe.source_language, recipe.target_language
+        written = [_of_language(out, language) for language in languages]
         listed = list(pairs)
-        for path, side in ((sources, 0), (targets, 1)):
-            path.write_text("".join(f"{pair[side]}\n" for pair in listed), encoding="utf-8")
-        written = [sources, targets]
+        for side, path in enumerate(written):
+            _write_lines(path, (f"{pair[side]}\n" for pair in listed))
     else:
-        out.write_text("".join(_line(pair, config) for pair in pairs), encoding="utf-8")
         written = [out]
+        _write_lines(out, (_line(pair, config) for pair in pairs))
     for name in (f"{out.name}.partial", f"{out.name}.json"):
         out.with_name(name).unlink()
     return written
+
+
+def _of_language(out: Path, language: str) -> Path:
+    """OUT.<language>, or OUT.<language>.gz of an OUT.gz."""
+    if out.suffix == ".gz":
+        return out.with_name(f"{out.stem}.{language}.gz")
+    return out.with_name(f"{out.name}.{language}")
+
+
+def _write_lines(path: Path, lines: Iterable[str]) -> None:
+    """As gzip where the name says so: whoever reads a corpus goes by it too."""
+    opened = open_packed(path) if path.suffix == ".gz" else path.open("wb")
+    with opened as file:
+        file.writelines(line.encode("utf-8") for line in lines)
 
 
 def _line(pair: Pair, config: DataConfig) -> str:

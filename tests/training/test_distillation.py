@@ -74,6 +74,33 @@ def test_parallel_text_becomes_two_files(teacher: Path, recipe: Recipe, tmp_path
     assert [["fade", "bead", "cab"], ["FADE", "BEAD", "CAB"]] == [lines(path) for path in made]
 
 
+def test_a_name_that_ends_in_gz_is_written_as_gzip(
+    teacher: Path, recipe: Recipe, tmp_path: Path
+) -> None:
+    """As the recipe that reads it takes it to be."""
+    data = dataclasses.replace(recipe.data, kind="tsv", train="d.tsv.gz", dev="d.tsv.gz")
+    recipe = dataclasses.replace(recipe, data=data)
+    distill(wanted(teacher, tmp_path / "d.tsv.gz"), recipe, PAIRS, print)
+
+    assert Pair("bead", "BEAD") in read_corpus(data, tmp_path, 1).train
+
+
+def test_so_are_the_two_files_of_parallel_text(
+    teacher: Path, recipe: Recipe, tmp_path: Path
+) -> None:
+    data = DataConfig(
+        kind="parallel",
+        train="d.de.gz",
+        train_target="d.en.gz",
+        dev="d.de.gz",
+        dev_target="d.en.gz",
+    )
+    recipe = dataclasses.replace(recipe, data=data, source_language="de", target_language="en")
+    distill(wanted(teacher, tmp_path / "d.gz"), recipe, PAIRS, print)
+
+    assert Pair("bead", "BEAD") in read_corpus(data, tmp_path, 1).train
+
+
 def test_the_hypothesis_most_like_a_reference_may_be_taken(
     teacher: Path, recipe: Recipe, trained: Trained, tmp_path: Path
 ) -> None:
