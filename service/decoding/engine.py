@@ -12,13 +12,14 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, InvalidStateError, wait
 from time import monotonic
 
-from service.decoding.admission import EngineLimits, padded
+from service.decoding.admission import EngineLimits
 from service.decoding.crank import Crank, StepReport
+from service.decoding.possible import check_possible
 from service.decoding.request import DecodeRequest, DecodeResult
 from service.decoding.scheduler import Admission
 from service.decoding.sequence import Sequence as Decoding
 from service.decoding.stepper import StepFailed, Stepper
-from service.errors import DeadlineExceeded, InvalidArgument, Overloaded, ParleyError, Unavailable
+from service.errors import DeadlineExceeded, Overloaded, ParleyError, Unavailable
 
 __all__ = ["Engine", "StepReport"]
 
@@ -103,7 +104,7 @@ class Engine:
         or when the engine is dead. The future fails with `DeadlineExceeded`, `StepFailed` or
         `Unavailable`.
         """
-        self._check_possible(request)
+        check_possible(request, self._stepper, self._limits)
         now = self._clock()
         if request.deadline is not None and request.deadline <= now:
             raise DeadlineExceeded("the deadline had passed before decoding began")
@@ -118,7 +119,7 @@ class Engine:
         as there is room for. Raises what the first failing future raises, see `submit`.
         """
         for request in requests:
-            self._check_possible(request)
+            check_possible(request, self._stepper, self._limits)
         if self._thread is not None:
             return self._decode_queued(requests)
         with self._turning:
@@ -147,31 +148,6 @@ class Engine:
             return self._fail_rest(Unavailable("the engine was stopped")) == 0
 
     # --- at the door, in any thread -------------------------------------------------------------
-
-    def _check_possible(self, request: DecodeRequest) -> None:
-        limits = self._limits
-        if request.rows > limits.max_rows:
-            field = "n_best" if request.drawn else "beam"
-            raise InvalidArgument(
-                field, f"must be at most {limits.max_rows} here, got {request.rows}"
-            )
-        positions = padded(len(request.source), self._stepper.position_multiple)
-        if positions > limits.max_positions:
-            raise InvalidArgument(
-                "source", f"must pad to at most {limits.max_positions} positions, got {positions}"
-            )
-        if not self._stepper.has_attention:
-            for field in ("alignments", "soft_alignments"):
-                if getattr(request, field):
-                    raise InvalidArgument(field, "this model has no attention to align by")
-            if request.coverage_penalty:
-                raise InvalidArgument(
-                    "coverage_penalty",
-                    f"must be 0 for a model without attention, got {request.coverage_penalty}",
-                )
-        if request.probing and not self._stepper.has_probes:
-            field = "target_prefix" if request.target_prefix else "required_phrases"
-            raise InvalidArgument(field, "this model cannot be asked for given tokens")
 
     def _check_alive(self) -> None:
         if self._failure is not None:

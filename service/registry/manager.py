@@ -9,34 +9,19 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
-from service.bundle import BundleError, Manifest
-from service.errors import InvalidArgument, NotFound, ParleyError
+from service.bundle import BundleError
+from service.errors import ParleyError
 from service.logs import facts
 from service.metrics import ModelMetrics
 from service.registry.catalog import Catalog, Entry
+from service.registry.holds import Hold, Holds
 from service.registry.loader import GoldensFailed, Loaded, Loader
 from service.registry.policy import Action, Load, Quiesce
 from service.registry.states import State, VersionStatus
 from service.registry.watcher import Watcher
-from service.translation import Translator
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LoadedVersion:
-    """What a request works with: it stays loaded for as long as the request holds it."""
-
-    name: str
-    version: int
-    manifest: Manifest
-    translator: Translator
-
-
-_Wanted = tuple[str | None, int | None]  # model and version, as asked for
-_MOST_FOUND = 64
 
 
 class Manager:
@@ -63,52 +48,19 @@ class Manager:
         self._catalog = Catalog()
         self._lock = threading.Lock()  # guards the catalog; never held while loading or unloading
         self._statuses: Sequence[VersionStatus] = ()  # as last published; replaced, never changed
-        # What requests asked for and got since then.
-        self._found: dict[_Wanted, tuple[Entry, LoadedVersion]] = {}
+        self._holds = Holds(self._catalog, self._lock)
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
     # -- what requests need -----------------------------------------------------------------------
 
-    def acquire(self, model: str | None = None, version: int | None = None) -> "_Hold":
+    def acquire(self, model: str | None = None, version: int | None = None) -> Hold:
         """Hold a READY version: the given one, or the one serving `model`.
 
         None for the model means the only one there is. Entering raises NotFound, Unavailable, or
         InvalidArgument when the model had to be named.
         """
-        return _Hold(self, (model, version))
-
-    def _take(self, wanted: "_Wanted") -> tuple[Entry, LoadedVersion]:
-        with self._lock:
-            found = self._found.get(wanted)
-            if found is None or found[0].state is not State.READY:
-                found = self._find(*wanted)
-                if len(self._found) < _MOST_FOUND:
-                    self._found[wanted] = found
-            found[0].handles += 1
-            return found
-
-    def _give_back(self, entry: Entry) -> None:
-        with self._lock:
-            entry.handles -= 1
-
-    def _find(self, model: str | None, version: int | None) -> tuple[Entry, LoadedVersion]:
-        entry = self._catalog.find(self._only_model() if model is None else model, version)
-        assert entry.loaded is not None
-        return entry, LoadedVersion(
-            name=entry.name,
-            version=entry.version,
-            manifest=entry.loaded.manifest,
-            translator=entry.loaded.translator,
-        )
-
-    def _only_model(self) -> str:
-        names = self._catalog.names()
-        if not names:
-            raise NotFound("model", "", names)
-        if len(names) > 1:
-            raise InvalidArgument("model", f"must be named, one of: {', '.join(names)}")
-        return names[0]
+        return self._holds.acquire(model, version)
 
     def list(self) -> Sequence[VersionStatus]:
         """Every version that is on disk or in memory, by name, newest first.
@@ -275,7 +227,7 @@ class Manager:
         """Bring metrics up to date and tell whoever listens."""
         with self._lock:
             statuses = self._statuses = self._catalog.statuses()
-            self._found = {}
+            self._holds.forget()
         serving = {entry.name: 0 for entry in gone}
         for status in statuses:
             serving.setdefault(status.name, 0)
@@ -288,23 +240,6 @@ class Manager:
             self._metrics.declare(name)
             self._metrics.serving_version.labels(name).set(version)
         self._on_change()
-
-
-class _Hold:
-    """Holds a version from `__enter__` to `__exit__`."""
-
-    __slots__ = ("_entry", "_manager", "_wanted")
-
-    def __init__(self, manager: Manager, wanted: _Wanted) -> None:
-        self._manager = manager
-        self._wanted = wanted
-
-    def __enter__(self) -> LoadedVersion:
-        self._entry, held = self._manager._take(self._wanted)
-        return held
-
-    def __exit__(self, *_: object) -> None:
-        self._manager._give_back(self._entry)
 
 
 def _of(entry: Entry, **more: object) -> dict[str, object]:
