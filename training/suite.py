@@ -11,10 +11,10 @@ them, and the one that was stopped by its checkpoint.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, stdev
 
 from service.bundle.schema import SchemaError, parse
 from training import stages
@@ -47,7 +47,9 @@ class _Ended:
     minutes: float
 
 
-Scores = dict[str, dict[str, float]]  # value -> seed or "together" -> score
+_SPREAD, _TOGETHER = "mean ± spread", "together"
+
+Scores = dict[str, dict[str, float]]  # value -> seed or _TOGETHER -> score
 
 
 def run_suite(suite: Suite, say: Callable[[str], None]) -> Scores:
@@ -69,26 +71,37 @@ def run_suite(suite: Suite, say: Callable[[str], None]) -> Scores:
             say(f"{value} seed {seed}: {recipe.evaluation.metric} {ended:.2f}")
             if number > 1:
                 together = _together(suite, recipe, value, suite.seeds[:number])
-                scores[value]["together"] = together.score
+                scores[value][_TOGETHER] = together.score
                 say(f"{value}, {number} seeds together: {together.score:.2f}")
             (suite.run_dir / "table.md").write_text("\n".join(table(scores)) + "\n")
     return scores
 
 
 def table(scores: Scores) -> Iterator[str]:
-    """Markdown: a row for each value, and one for the mean of all that have been scored."""
-    columns = list(dict.fromkeys(column for row in scores.values() for column in row))
-    yield "| | " + " | ".join(c if c == "together" else f"seed {c}" for c in columns) + " |"
-    yield "|---" * (len(columns) + 1) + "|"
-    for value, row in scores.items():
-        yield _row(value, [[row[column]] if column in row else [] for column in columns])
-    found = [[row[column] for row in scores.values() if column in row] for column in columns]
-    yield _row("macro", found)
+    """Markdown: a row for each value, and one for the mean of all that have been scored.
+
+    Of several seeds there are also their mean and its spread, the sample standard deviation.
+    """
+    seeds = list(
+        dict.fromkeys(seed for row in scores.values() for seed in row if seed != _TOGETHER)
+    )
+    heads = [*seeds, _SPREAD, _TOGETHER] if len(seeds) > 1 else seeds
+    yield "| | " + " | ".join(f"seed {head}" if head in seeds else head for head in heads) + " |"
+    yield "|---" * (len(heads) + 1) + "|"
+    for name, row in scores.items():
+        yield _row(name, heads, row, [row[seed] for seed in seeds if seed in row])
+    known = {c: [row[c] for row in scores.values() if c in row] for c in [*seeds, _TOGETHER]}
+    macro = {column: fmean(cell) for column, cell in known.items() if cell}
+    whole = [macro[seed] for seed in seeds if len(known[seed]) == len(scores)]
+    yield _row("macro", heads, macro, whole)
 
 
-def _row(name: str, cells: Sequence[Sequence[float]]) -> str:
-    shown = (f"{fmean(cell):.2f}" if cell else "" for cell in cells)
-    return f"| {name} | " + " | ".join(shown) + " |"
+def _row(name: str, heads: Sequence[str], row: Mapping[str, float], of_seeds: list[float]) -> str:
+    """`of_seeds` are the scores that have a mean and a spread."""
+    shown = {head: f"{row[head]:.2f}" for head in heads if head in row}
+    if len(of_seeds) > 1:
+        shown[_SPREAD] = f"{fmean(of_seeds):.2f} ± {stdev(of_seeds):.2f}"
+    return f"| {name} | {' | '.join(shown.get(head, '') for head in heads)} |"
 
 
 def _values(recipe: Recipe, only: Sequence[str]) -> list[str]:

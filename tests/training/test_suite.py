@@ -111,13 +111,31 @@ def test_what_the_recipe_does_not_know_is_refused(
 
 
 def test_a_table_has_the_mean_of_what_is_known_so_far() -> None:
-    scores = {"kor": {"1": 16.0, "2": 17.0, "together": 15.0}, "ice": {"1": 10.0}, "hin": {}}
+    assert [
+        "| | seed 1 |",
+        "|---|---|",
+        "| kor | 16.00 |",
+        "| ice | 10.00 |",
+        "| hin |  |",
+        "| macro | 13.00 |",
+    ] == list(table({"kor": {"1": 16.0}, "ice": {"1": 10.0}, "hin": {}}))
+
+
+def test_a_table_of_several_seeds_has_their_mean_and_spread() -> None:
+    """The spread of 16 and 18 is 1.41, n - 1 = 1 below the root."""
+    scores = {"kor": {"1": 16.0, "2": 18.0, "together": 15.0}, "ice": {"1": 10.0}, "hin": {}}
 
     assert [
-        "| | seed 1 | seed 2 | together |",
-        "|---|---|---|---|",
-        "| kor | 16.00 | 17.00 | 15.00 |",
-        "| ice | 10.00 |  |  |",
-        "| hin |  |  |  |",
-        "| macro | 13.00 | 17.00 | 15.00 |",
+        "| | seed 1 | seed 2 | mean ± spread | together |",
+        "|---|---|---|---|---|",
+        "| kor | 16.00 | 18.00 | 17.00 ± 1.41 | 15.00 |",
+        "| ice | 10.00 |  |  |  |",
+        "| hin |  |  |  |  |",
+        "| macro | 13.00 | 18.00 |  | 15.00 |",
     ] == list(table(scores))
+
+
+def test_the_macro_has_a_spread_over_the_seeds_that_scored_everything() -> None:
+    scores = {"kor": {"1": 16.0, "2": 18.0, "3": 20.0}, "ice": {"1": 10.0, "2": 10.0}}
+
+    assert "| macro | 13.00 | 14.00 | 20.00 | 13.50 ± 0.71 |  |" == list(table(scores))[-1]
