@@ -8,13 +8,14 @@ the run's directory.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import NamedTuple
 
 from service.threads import usable_cpus
 from training.averaging import KeptWeights, average_weights
 from training.checkpoint import CheckpointError, Progress, load_weights, save_weights
-from training.config import load_recipe
+from training.config import ModelConfig, load_recipe
 from training.data.batches import BatchSampler
 from training.decode import greedy_decode, length_limit
 from training.evaluate import Score, score
@@ -135,8 +136,18 @@ def _first_model(prepared: Prepared) -> Seq2Seq:
         try:
             shrink_into(model, start)
         except CheckpointError as error:
-            raise CheckpointError(f"{best}: {error}") from None
+            told = _differences(recipe.model, prepared.recipe.model)
+            raise CheckpointError(f"{best}: {error}: {told}") from None
     return model
+
+
+def _differences(there: ModelConfig, here: ModelConfig) -> str:
+    return "; ".join(
+        f"model.{field.name} is {getattr(there, field.name)!r} there, "
+        f"{getattr(here, field.name)!r} here"
+        for field in fields(ModelConfig)
+        if getattr(there, field.name) != getattr(here, field.name)
+    )
 
 
 def _fresh_model(prepared: Prepared) -> Seq2Seq:

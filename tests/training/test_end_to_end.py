@@ -155,7 +155,7 @@ def test_weights_of_another_shape_cannot_be_started_from(done: Path) -> None:
     )
     fourth = prepare(write_recipe(done, DATES, *changes), done, done / "fourth")
 
-    with pytest.raises(CheckpointError, match=r"best: models that differ in more than their depth"):
+    with pytest.raises(CheckpointError, match=r"best: .*model\.embedding is 16 there, 24 here$"):
         stages.train(fourth, None)
 
 
