@@ -33,9 +33,11 @@ def complaint(tmp_path: Path, text: str) -> str:
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_every_recipe_of_the_project_loads(path: Path) -> None:
+    """A model is called as its recipe; a second recipe for the same model says more."""
     recipe, _ = load_recipe(path)
+    name = "-".join([path.stem, *recipe.parameters.values()])
 
-    assert "-".join([path.stem, *recipe.parameters.values()]) == recipe.name
+    assert name == recipe.name or name.startswith(f"{recipe.name}-")
 
 
 def test_what_a_recipe_leaves_out_has_a_default(tmp_path: Path) -> None:
