@@ -114,5 +114,6 @@ def joined_team() -> Iterator[Team]:
     distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
     try:
         yield Team.current()
+        distributed.barrier()  # nobody hangs up while another is still speaking
     finally:
         distributed.destroy_process_group()

@@ -1,7 +1,8 @@
 """The versions of every model: found on disk, proven, served, replaced without a failed request.
 
 `watcher` says what is there, `policy` what to do next, `catalog` remembers, `loader` makes a
-version ready, `holds` keeps what requests work with, `manager` is the thread and the lock around them.
+version ready, `holds` keeps what requests work with, `manager` is the thread and the lock around
+them.
 """
 
 from service.registry.holds import LoadedVersion

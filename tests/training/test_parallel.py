@@ -147,14 +147,16 @@ def test_torchrun_trains_the_recipe_as_one_process_does(tmp_path: Path) -> None:
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     command = ["-m", "training", "train", str(recipe), "--run-dir", str(tmp_path / "two")]
     quiet = {"CUDA_VISIBLE_DEVICES": "", "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"}
-    subprocess.run(
+    done = subprocess.run(
         [sys.executable, *torchrun, *command],
         cwd=ROOT,
         env={**os.environ, **quiet},
-        check=True,
+        check=False,
         capture_output=True,
+        text=True,
         timeout=100,
     )
+    assert done.returncode == 0, done.stderr
     one, two = (
         [json.loads(line) for line in (tmp_path / run / "log.jsonl").read_text().splitlines()]
         for run in ("one", "two")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from service.decoding import EngineLimits
 from service.translation import TranslateOptions, Translator
-from tests.benchmarks.bench import BATCH, SOURCE, TARGET, Bench, tell, timed
+from tests.benchmarks.bench import BATCH, SOURCE, TARGET, Bench, settled, tell, timed
 from tests.benchmarks.machine import ROOT
 from tests.benchmarks.results import Row
 from tests.benchmarks.subject import exactly, on_core
@@ -39,7 +39,8 @@ def fixed_lengths(bench: Bench) -> Iterator[Row]:
             names[peer] = worker.name
             works[peer] = _peer_on(worker, sources, beam)
         with on_core(bench.core):
-            found = bench.alternate(bench.rounds(rounds), works)
+            turns = {name: settled(work) for name, work in works.items()}
+            found = bench.alternate(bench.rounds(rounds), turns)
         for peer, target in targets.items():
             yield Row(
                 what=f"{_kind(beam)}, batch {BATCH}, text to text",
