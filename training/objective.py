@@ -22,9 +22,9 @@ def batch_loss(
     """The smoothed cross-entropy of a batch, whole words left out as the model's config says, and
     the plain negative log-likelihood of a token (no gradient).
     """
-    config = model.config
-    source_BS = drop_words(batch.source_BS, config.source_word_dropout, special)
-    target_in_BT = drop_words(batch.target_in_BT, config.word_dropout, special)
+    config, strength = model.config, model.strength
+    source_BS = drop_words(batch.source_BS, config.source_word_dropout * strength, special)
+    target_in_BT = drop_words(batch.target_in_BT, config.word_dropout * strength, special)
     readout_BTE = model(source_BS, batch.source_lengths_B, target_in_BT)
     return smoothed_cross_entropy(
         readout_BTE.flatten(0, 1),

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from service.bundle import SpecialIds, Tokenizer, TokenizerSpec, load_tokenizer
 from service.bundle.schema import dump, parse
 from training.config import Recipe, RecipeError, load_recipe, to_toml
+from training.curriculum import strength
 from training.data.batches import Example, encode_pairs
 from training.data.corpus import (
     CorpusError,
@@ -69,7 +70,12 @@ class Prepared:
         sampler = SubwordSampler(
             recipe.subwords, recipe.tokenizer, self.tokenizer_file, self.train_pairs, self.train
         )
-        return lambda epoch: sampler.epoch(epoch, seed=recipe.seed, longest=recipe.data.max_tokens)
+        return lambda epoch: sampler.epoch(
+            epoch,
+            seed=recipe.seed,
+            longest=recipe.data.max_tokens,
+            strength=strength(epoch, recipe.training.curriculum_epochs),
+        )
 
 
 def prepare(

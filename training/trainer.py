@@ -25,6 +25,7 @@ from training.checkpoint import (
     save_training,
 )
 from training.config import Recipe
+from training.curriculum import strength
 from training.data.batches import Batch, BatchSampler
 from training.models import Seq2Seq
 from training.objective import batch_loss
@@ -123,6 +124,9 @@ class Trainer:
         pause = 60 * self.plan.recipe.training.checkpoint_minutes
         saved = progress.seconds
         while not self._finished():
+            self.model.regularise(
+                strength(progress.epoch, self.plan.recipe.training.curriculum_epochs)
+            )
             for batch in self.plan.sampler.epoch(progress.epoch, skip=progress.batch):
                 started = time.monotonic()
                 facts = self._step(batch)

@@ -98,6 +98,20 @@ def test_a_share_of_the_sentences_is_cut_at_random_and_the_rest_as_usual(cut: Cu
     assert 0 < changed <= 0.5 * len(usual)
 
 
+def test_where_regularisation_grows_so_does_that_share(cut: Cut) -> None:
+    usual = plain(cut.encoded(corpus())[1])
+    sampler = cut.sampler(corpus(), source=1.0, alpha=0.1, dropout=0.5)
+    none, some, most = (
+        sum(a != b for a, b in zip(usual, plain(drawn), strict=True))
+        for drawn in (
+            sampler.epoch(0, seed=1, longest=LONGEST, strength=strength)
+            for strength in (0.0, 0.5, 1.0)
+        )
+    )
+
+    assert 0 == none < some < most
+
+
 def test_a_seed_and_an_epoch_decide_the_pieces_whatever_was_drawn_before(cut: Cut) -> None:
     fresh, used = (cut.sampler(corpus(), source=1.0, target=1.0) for _ in range(2))
     for number in range(3):

@@ -75,6 +75,18 @@ def test_a_run_may_be_stopped_again_and_again(runs: Runs, cell: str) -> None:
     assert runs.tensors("one") == runs.tensors("two")
 
 
+def test_growing_noise_is_remembered_over_a_stop(runs: Runs) -> None:
+    growing = {"curriculum_epochs": 2, "evaluations_per_epoch": 4}
+    runs.train("one", training=growing)
+    runs.evaluations = 0
+    for stopped in (2, 4, 7):
+        with pytest.raises(Interrupted):
+            runs.train("two", stop_at(stopped), training=growing)
+    runs.train("two", training=growing)
+
+    assert runs.tensors("one") == runs.tensors("two")
+
+
 def test_a_run_that_died_goes_on_from_its_last_checkpoint(runs: Runs) -> None:
     """No signal, no warning: what was not written is done again, with the same outcome."""
     always = {"checkpoint_minutes": 0.0}

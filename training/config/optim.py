@@ -66,6 +66,9 @@ class TrainingConfig:
     # to turn it round, or to go on with fewer of its layers: a directory, or the name of one beside
     # this run's.
     start_from: str = ""
+    # How many epochs it takes until dropout and random subwords are all that the recipe says; they
+    # grow from nothing in the first.
+    curriculum_epochs: int = 0
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     evaluations_per_epoch: int = 1
     patience: int = 5  # evaluations without a better score before training ends
@@ -77,3 +80,5 @@ class TrainingConfig:
         for name in ("epochs", "evaluations_per_epoch", "patience", "keep_best", "average_best"):
             if getattr(self, name) < 1:
                 yield f"{name} must be at least 1, not {getattr(self, name)}"
+        if self.curriculum_epochs < 0:
+            yield f"curriculum_epochs must be at least 0, not {self.curriculum_epochs}"

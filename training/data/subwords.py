@@ -46,12 +46,14 @@ class SubwordSampler:
         self._pairs = pairs
         self._examples = examples
 
-    def epoch(self, number: int, *, seed: int, longest: int) -> list[Example]:
-        """The examples in their usual order; a side that would come to more than ``longest`` tokens
-        is left as it is.
+    def epoch(
+        self, number: int, *, seed: int, longest: int, strength: float = 1.0
+    ) -> list[Example]:
+        """The examples in their usual order, ``strength`` times as many of them cut at random as
+        the config says; a side that would come to more than ``longest`` tokens is left as it is.
         """
         sides = [
-            self._side(side, share, np.random.default_rng((seed, number, side)), longest)
+            self._side(side, share * strength, np.random.default_rng((seed, number, side)), longest)
             for side, share in ((_SOURCE, self._config.source), (_TARGET, self._config.target))
         ]
         return [Example(source, target) for source, target in zip(*sides, strict=True)]

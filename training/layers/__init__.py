@@ -8,7 +8,7 @@ from training.layers.attention import (
 )
 from training.layers.bidirectional import BiRecurrent
 from training.layers.conditional import Conditional
-from training.layers.dropout import SharedDropout, drop_words
+from training.layers.dropout import Dropout, SharedDropout, drop_words
 from training.layers.hybrid import HybridBlock, HybridCell, Recurrence
 from training.layers.multihead import HeadsAttention
 from training.layers.recurrent import Recurrent, State
@@ -34,6 +34,7 @@ __all__ = [
     "DecoderBlock",
     "DeepRecurrent",
     "DotAttention",
+    "Dropout",
     "EncoderBlock",
     "FeedForward",
     "GeneralAttention",

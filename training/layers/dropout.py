@@ -1,4 +1,4 @@
-"""Dropout for recurrent networks.
+"""What is left out at random while training: values, and whole words.
 
 Shapes: S or T time steps, B batch rows, D features.
 """
@@ -10,10 +10,32 @@ from torch import Tensor, nn
 
 from service.bundle import SpecialIds
 
-__all__ = ["SharedDropout", "drop_words"]
+__all__ = ["Dropout", "SharedDropout", "drop_words"]
 
 
-class SharedDropout(nn.Module):
+class Dropout(nn.Module):
+    """Values are left out one by one (Srivastava et al. 2014), ``strength`` times as many as the
+    ``rate`` says: see ``training.curriculum``.
+    """
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+        self.strength = 1.0
+
+    @property
+    def rate_now(self) -> float:
+        return self.rate * self.strength
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[*]."""
+        return nn.functional.dropout(x, self.rate_now, self.training)
+
+    def extra_repr(self) -> str:
+        return f"rate={self.rate}"
+
+
+class SharedDropout(Dropout):
     """Variational dropout: one mask per sequence, the same at every time step (Gal & Ghahramani
     2016, section 4).
 
@@ -22,19 +44,16 @@ class SharedDropout(nn.Module):
     """
 
     def __init__(self, rate: float, time: int = 0) -> None:
-        super().__init__()
-        self.rate = rate
+        super().__init__(rate)
         self.time = time
 
     def forward(self, x: Tensor) -> Tensor:
         """[T, B, D], or [B, T, D] where ``time`` is 1."""
-        if not self.training or self.rate == 0:
+        if not self.training or self.rate_now == 0:
             return x
+        share = 1 - self.rate_now
         keep = torch.empty_like(x.narrow(self.time, 0, 1), memory_format=torch.contiguous_format)
-        return x * keep.bernoulli_(1 - self.rate).div_(1 - self.rate)
-
-    def extra_repr(self) -> str:
-        return f"rate={self.rate}"
+        return x * keep.bernoulli_(share).div_(share)
 
 
 def drop_words(ids_BT: Tensor, rate: float, special: SpecialIds) -> Tensor:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from training.config import ModelConfig
-from training.layers import DecoderBlock, HybridBlock, Remembered, SharedDropout
+from training.layers import DecoderBlock, Dropout, HybridBlock, Remembered, SharedDropout
 from training.models.decoder import DecoderState
 from training.models.encoder import Encoded
 
@@ -40,7 +40,7 @@ class BlockDecoder(nn.Module):
         self.layers = nn.ModuleList(layers)
         self.norm = nn.LayerNorm(config.embedding)
         self.dropout = SharedDropout(config.dropout, time=1)
-        self.output_dropout = nn.Dropout(config.output_dropout)
+        self.output_dropout = Dropout(config.output_dropout)
 
     def keys(self, memory_BSD: Tensor) -> Tensor:
         """Keys and values of all layers side by side, [B, S, 2 L D]."""

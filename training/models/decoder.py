@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from training.config import ModelConfig
 from training.layers import (
     Conditional,
+    Dropout,
     RecurrentLayer,
     SharedDropout,
     State,
@@ -69,7 +70,7 @@ class Decoder(nn.Module):
         self.bridge = nn.Linear(memory, hidden * self.states_per_layer * config.decoder_layers)
         self.readout = nn.Linear(hidden + memory, config.embedding)
         self.dropout = SharedDropout(config.dropout)
-        self.output_dropout = nn.Dropout(config.output_dropout)
+        self.output_dropout = Dropout(config.output_dropout)
 
     @property
     def recurrent(self) -> list[RecurrentLayer | Conditional]:

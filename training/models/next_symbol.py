@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from training.config import ModelConfig
 from training.data.fitting import SPECIAL_IDS
-from training.layers import RecurrentLayer, SharedDropout, State, make_recurrent
+from training.layers import Dropout, RecurrentLayer, SharedDropout, State, make_recurrent
 from training.models.decoder import DecoderState
 from training.models.encoder import Encoded
 
@@ -52,7 +52,7 @@ class NextSymbolDecoder(nn.Module):
         self.states_per_layer = 2 if config.cell == "lstm" else 1
         self.readout = nn.Linear(self.hidden, config.embedding)
         self.dropout = SharedDropout(config.dropout)
-        self.output_dropout = nn.Dropout(config.output_dropout)
+        self.output_dropout = Dropout(config.output_dropout)
 
     @property
     def recurrent(self) -> list[RecurrentLayer]:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from training.config import ModelConfig
+from training.layers import Dropout
 from training.models.decoder import Decoder, DecoderState
 from training.models.encoder import Encoded, Encoder
 from training.models.hybrid_decoder import HybridDecoder
@@ -42,6 +43,7 @@ class Seq2Seq(nn.Module):
     def __init__(self, config: ModelConfig, vocabulary_size: int) -> None:
         super().__init__()
         self.config = config
+        self.strength = 1.0  # see `regularise`
         source = _embedding(vocabulary_size, config)
         target = source if config.tied_embeddings else _embedding(vocabulary_size, config)
         output = nn.Linear(config.embedding, vocabulary_size)
@@ -56,6 +58,15 @@ class Seq2Seq(nn.Module):
         else:
             self.encoder = _ENCODERS[config.encoder](config, source)
             self.decoder = _DECODERS[config.decoder](config, target, output)
+
+    def regularise(self, strength: float) -> None:
+        """From now on leave out so much of what the config says, values and words: 0 is nothing, 1
+        all of it.
+        """
+        self.strength = strength
+        for module in self.modules():
+            if isinstance(module, Dropout):
+                module.strength = strength
 
     def encode(self, source_BS: Tensor, lengths_B: Tensor) -> Encoded:
         """Read the source. What stands behind a row's length changes nothing."""
