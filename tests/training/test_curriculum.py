@@ -1,5 +1,6 @@
 """Noise comes little by little: none in the first epoch, all of it in the end."""
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -31,8 +32,7 @@ def test_it_grows_evenly_from_nothing_to_all(epochs: int) -> None:
 
     assert (0.0, 1.0, 1.0, 1.0) == (course[0], *course[-3:])
     assert [pytest.approx(1 / epochs)] * epochs == [
-        later - earlier
-        for earlier, later in zip(course, course[1 : epochs + 1], strict=False)
+        later - earlier for earlier, later in pairwise(course[: epochs + 1])
     ]
 
 
