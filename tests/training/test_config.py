@@ -159,6 +159,11 @@ def test_everything_wrong_is_reported_together_by_dotted_path(tmp_path: Path) ->
         ("optim", "label_smoothing = 1", "optim: label_smoothing must be in [0, 1)"),
         ("training", "epochs = 0", "training: epochs must be at least 1"),
         ("training", "epochs = 1\npatience = 0", "training: patience must be at least 1"),
+        (
+            "training",
+            "epochs = 1\ncurriculum_epochs = -1",
+            "training: curriculum_epochs must be at least 0, not -1",
+        ),
         ("optim", "clip_norm = 0", "optim: clip_norm must be above 0"),
         ("evaluation", "beam = 0", "evaluation: beam: must be between 1 and 32, not 0"),
         ("evaluation", 'metric = "wer"\nminimum = 9', "evaluation: minimum: of wer, lower is"),

@@ -66,8 +66,8 @@ class TrainingConfig:
     # to turn it round, or to go on with fewer of its layers: a directory, or the name of one beside
     # this run's.
     start_from: str = ""
-    # How many epochs it takes until dropout and random subwords are all that the recipe says; they
-    # grow from nothing in the first.
+    # How many epochs it takes until dropout, of values and of words, and random subwords are all
+    # that the recipe says; they grow from nothing in the first. 0 = all from the start.
     curriculum_epochs: int = 0
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     evaluations_per_epoch: int = 1
