@@ -25,6 +25,7 @@ class Dropout(nn.Module):
 
     @property
     def rate_now(self) -> float:
+        """What is left out at the strength of the moment."""
         return self.rate * self.strength
 
     def forward(self, x: Tensor) -> Tensor:
