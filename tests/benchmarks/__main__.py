@@ -20,6 +20,7 @@ from tests.benchmarks.measures import (
     parts,
     prepare,
     process,
+    real,
     sweep,
     training,
 )
@@ -30,7 +31,7 @@ LATEST = ROOT / "tests" / "benchmarks" / "results" / "latest.json"
 
 MEASURES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "in-process": in_process.fixed_lengths,
-    "real": in_process.real_sentences,
+    "real": real.real_sentences,
     "single": calls.one_at_a_time,
     "callers": calls.many_callers,
     "servers": calls.callers_of_a_peer,
@@ -58,6 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             scale=args.scale or (_QUICK if args.quick else 1.0),
             pairs=Pairs.read(args.tsv, args.columns) if args.tsv else None,
             peers=() if args.no_peers else Bench.peers,
+            peer_run=args.peer_run,
         )
         try:
             for name, measure in MEASURES.items():
@@ -115,6 +117,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="a tenth of the time, rough figures")
     parser.add_argument("--scale", type=float, help="the share of the full time to take")
     parser.add_argument("--no-peers", action="store_true", help="Parley alone, installs nothing")
+    parser.add_argument(
+        "--peer-run",
+        type=Path,
+        default=os.environ.get("BENCH_PEER_RUN"),
+        help="a run of training/recipes/tatoeba-de-en-transformer.toml (or of another Transformer "
+        "of one embedding table), whose weights CTranslate2 is to have, so that real sentences "
+        "are scored for it too (default: the variable BENCH_PEER_RUN, or random weights)",
+    )
     parser.add_argument(
         "--tsv",
         type=Path,

@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from tests.benchmarks import workers
+from tests.benchmarks import environments, workers
+from tests.benchmarks.environments import Missing
 from tests.benchmarks.machine import cores
 from tests.benchmarks.server import Server
 from tests.benchmarks.subject import Subject, seconds
 from tests.benchmarks.texts import Pairs
-from tests.benchmarks.workers import Missing, Worker
+from tests.benchmarks.transformer import Transformer
+from tests.benchmarks.workers import Worker
 
 SOURCE, TARGET, BATCH = 16, 15, 64  # tokens, tokens, sentences: as in every published figure
 
@@ -24,7 +26,7 @@ class Bench:
     """One run of the benchmarks. `work` is a directory that is thrown away afterwards.
 
     `scale` is 1 for figures worth publishing, less for a quick look. `peers` are the names of those
-    to compare with.
+    to compare with; `peer_run` is a training run whose weights CTranslate2 gets.
     """
 
     bundle: Path
@@ -32,6 +34,7 @@ class Bench:
     scale: float = 1.0
     pairs: Pairs | None = None
     peers: tuple[str, ...] = ("ctranslate2", "opennmt")
+    peer_run: Path | None = None
     core: int = field(default_factory=lambda: cores()[0])
     other_core: int = field(default_factory=lambda: cores()[1])
     _workers: dict[str, Worker | str] = field(default_factory=dict)
@@ -45,9 +48,7 @@ class Bench:
         """The peer of this name, on the measured core; raises Missing with the reason."""
         if name not in self._workers:
             try:
-                if name not in self.peers:
-                    raise Missing("not asked for")
-                self._workers[name] = getattr(workers, name)([self.core])
+                self._workers[name] = self._start(name)
             except Missing as missing:
                 self._workers[name] = f"{name} {missing}"
         found = self._workers[name]
@@ -55,11 +56,25 @@ class Bench:
             raise Missing(found)
         return found
 
+    @cached_property
+    def transformer(self) -> Transformer:
+        """What CTranslate2 runs; raises Missing with the reason."""
+        if "ctranslate2" not in self.peers:
+            raise Missing("not asked for")
+        return Transformer.made(self.peer_run)
+
+    def _start(self, name: str) -> Worker:
+        if name not in self.peers:
+            raise Missing("not asked for")
+        if name == "opennmt":
+            return workers.opennmt([self.core])
+        return workers.ctranslate2([self.core], self.transformer.directory)
+
     def tools(self) -> Path:
         """A Python that can score and draw; raises Missing where nothing is to be installed."""
         if not self.peers:
             raise Missing("not asked for: --no-peers installs nothing")
-        return workers.environment(*workers.TOOLS)
+        return environments.tools()
 
     def rounds(self, full: int) -> int:
         """How often to repeat what is repeated `full` times at full scale; at least twice."""

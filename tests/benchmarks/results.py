@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-__all__ = ["Row", "markdown", "table", "write", "write_between_marks"]
+__all__ = ["Row", "kind", "markdown", "table", "write", "write_between_marks"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -118,3 +118,8 @@ def _short(value: object) -> object:
 
 def _plain(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def kind(beam: int) -> str:
+    """What rows call decoding with so wide a beam."""
+    return "greedy" if beam == 1 else f"beam {beam}"

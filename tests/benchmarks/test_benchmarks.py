@@ -10,13 +10,16 @@ import pytest
 from service.decoding import EngineLimits
 from tests.benchmarks.__main__ import MEASURES, main
 from tests.benchmarks.bench import Bench
+from tests.benchmarks.environments import Missing
 from tests.benchmarks.measures.arrivals import arrivals, mixed_requests
+from tests.benchmarks.measures.real import real_sentences
 from tests.benchmarks.queueing import WorkClock, batched, continuous
 from tests.benchmarks.results import Row, markdown, table, write_between_marks
 from tests.benchmarks.static import StaticSearch
 from tests.benchmarks.subject import Subject
 from tests.benchmarks.texts import Pairs, mixed_lengths, mixed_texts, texts_of
-from tests.benchmarks.workers import Missing, Worker
+from tests.benchmarks.transformer import Transformer
+from tests.benchmarks.workers import Worker
 from tests.support.bundles import FROZEN
 from tests.support.decoding import ManualClock
 
@@ -220,3 +223,37 @@ def test_a_peer_that_did_something_else_is_not_compared_with(tmp_path):
 def test_what_was_not_asked_for_is_missing(tmp_path):
     with pytest.raises(Missing, match="not asked for"):
         Bench(bundle=FROZEN, work=tmp_path, peers=()).peer("ctranslate2")
+
+
+def test_weights_for_the_peer_come_from_a_run_and_from_nothing_else(tmp_path):
+    with pytest.raises(Missing, match=r"elsewhere is no run of parley-train: .*model\.safetensors"):
+        Transformer.made(tmp_path / "elsewhere")
+
+
+REVERSING = """
+print(json.dumps({"name": "mirror"}), flush=True)
+for line in sys.stdin:
+    targets = [ids[-2::-1] for ids in json.loads(line)["sources"]]  # the last ends the source
+    print(json.dumps({"seconds": 0.25, "targets": targets}), flush=True)
+"""
+
+
+def test_a_peer_with_trained_weights_is_scored_on_what_it_says_itself(
+    tmp_path, pairs, subject, monkeypatch
+):
+    bench = Bench(bundle=FROZEN, work=tmp_path, scale=0.001, pairs=Pairs.read(pairs, "1,2"))
+    monkeypatch.setattr(bench, "peer", {"ctranslate2": worker(tmp_path, REVERSING)}.__getitem__)
+    bench.transformer = Transformer(directory=tmp_path, tokenizer=subject.bundle.tokenizer)
+    monkeypatch.setattr(
+        "tests.benchmarks.measures.real._bleu",
+        lambda _bench, told, wanted: (
+            float(sum(t in w for t, w in zip(told, wanted, strict=True))),
+            "",
+        ),
+    )
+    speed, score = list(real_sentences(bench))[:2]
+    bench.peer("ctranslate2").close()
+
+    assert ("mirror", 3 / 0.25) == (speed.peer_name, speed.peer)
+    assert "mean length 4.0 tokens, the peer's 4.0" == speed.note
+    assert (2.0, 2.0, "") == (score.parley, score.peer, score.note)

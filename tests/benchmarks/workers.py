@@ -16,59 +16,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.benchmarks import environments
+from tests.benchmarks.environments import PEERS, Missing
 from tests.benchmarks.machine import ROOT
-
-PEERS = Path(__file__).with_name("peers")
-
-# Names and packages of the environments; what is skipped is skipped with the installer's reason.
-TOOLS = (
-    ".venv-bench",
-    ("ctranslate2>=4.8,<5", "numpy", "mosec>=0.9", "sacrebleu>=2.5,<3", "matplotlib>=3.9"),
-)
-OPENNMT = (
-    ".venv-bench-onmt",
-    (
-        "torch>=2.13,<2.14",
-        *("numpy", "configargparse", "ctranslate2>=4.8,<5", "tensorboard", "flask", "waitress"),
-        *("pyonmttok", "pyyaml", "sacrebleu>=2.5,<3", "rapidfuzz", "pyahocorasick", "six"),
-    ),
-)
-_INSTALL_SECONDS = 900
-MODEL = ROOT / TOOLS[0] / "models" / "transformer-4-4-256"
-
-
-class Missing(Exception):
-    """What was to be compared with is not here; the text says why."""
-
-
-def environment(name: str, packages: Sequence[str], *, alone: Sequence[str] = ()) -> Path:
-    """The Python of the environment `name`, made if need be; raises Missing.
-
-    `alone` are packages that are installed without what they ask for.
-    """
-    directory = ROOT / name
-    python, stamp = directory / "bin" / "python", directory / ".ready"
-    wanted = "\n".join([*packages, *alone])
-    if stamp.exists() and stamp.read_text() == wanted:
-        return python
-    print(f"installing {', '.join([*alone, *packages])} into {name}", file=sys.stderr)
-    install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    _run([sys.executable, "-m", "venv", "--clear", directory])
-    _run([*install, *packages])
-    if alone:
-        _run([*install, "--no-deps", *alone])
-    stamp.write_text(wanted)
-    return python
-
-
-def _run(command: Sequence[str | Path]) -> None:
-    try:
-        subprocess.run(
-            command, capture_output=True, text=True, check=True, timeout=_INSTALL_SECONDS
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        told = (getattr(error, "stderr", None) or str(error)).strip().splitlines()
-        raise Missing(f"could not be installed: {told[-1] if told else error}") from None
 
 
 class Worker:
@@ -93,13 +43,17 @@ class Worker:
 
     def translate(self, sources: Sequence[Sequence[int]], *, beam: int, length: int) -> float:
         """Seconds for a batch, each of whose sentences gets exactly `length` target tokens."""
-        work = {"sources": [list(each) for each in sources], "beam": beam, "length": length}
-        self._process.stdin.write(json.dumps(work) + "\n")
-        self._process.stdin.flush()
-        heard = self._hear()
+        heard = self._ask({"sources": sources, "beam": beam, "length": length})
         if heard["tokens"] != length * len(sources):
             raise Missing(f"answered with {heard['tokens']} tokens, not {length * len(sources)}")
         return heard["seconds"]
+
+    def translate_to_ends(
+        self, sources: Sequence[Sequence[int]], *, beam: int
+    ) -> tuple[float, list[list[int]]]:
+        """Seconds, and the target ids of each source, which end where the peer's weights say so."""
+        heard = self._ask({"sources": sources, "beam": beam, "length": None})
+        return heard["seconds"], heard["targets"]
 
     def close(self) -> None:
         """End it."""
@@ -108,6 +62,11 @@ class Worker:
         self._process.wait(60)
         self._process.stdout.close()
         self._complaints.close()
+
+    def _ask(self, work: dict) -> dict:
+        self._process.stdin.write(json.dumps(work) + "\n")
+        self._process.stdin.flush()
+        return self._hear()
 
     def _hear(self) -> dict:
         line = self._process.stdout.readline()
@@ -118,16 +77,16 @@ class Worker:
         return json.loads(line)
 
 
-def ctranslate2(cores: Sequence[int]) -> Worker:
-    """CTranslate2 on a Transformer 4+4 of width 256, int8, one thread."""
-    python = environment(*TOOLS)
-    return Worker(python, "ctranslate2_worker.py", MODEL, ",".join(map(str, cores)))
+def ctranslate2(cores: Sequence[int], model: Path) -> Worker:
+    """CTranslate2 on a Transformer, int8, one thread."""
+    python = environments.tools()
+    return Worker(python, "ctranslate2_worker.py", model, ",".join(map(str, cores)))
 
 
 @contextmanager
-def mosec(core: int) -> Iterator[int]:
-    """The port of mosec around the same CTranslate2, one worker, on `core`; raises Missing."""
-    python = environment(*TOOLS)
+def mosec(core: int, model: Path) -> Iterator[int]:
+    """The port of mosec around CTranslate2, one worker, on `core`; raises Missing."""
+    python = environments.tools()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -136,7 +95,7 @@ def mosec(core: int) -> Iterator[int]:
         ["taskset", "--cpu-list", str(core), python, PEERS / "mosec_server.py", *address],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        env={**os.environ, "PEER_MODEL": str(MODEL), "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "PEER_MODEL": str(model), "OMP_NUM_THREADS": "1"},
     )
     try:
         _await_port(port, process)
@@ -177,14 +136,14 @@ def _await_port(port: int, process: subprocess.Popen, patience: float = 60.0) ->
 
 def opennmt(cores: Sequence[int]) -> Worker:
     """OpenNMT-py on a bidirectional LSTM of width 512 with attention, fp32, one thread."""
-    python = environment(*OPENNMT, alone=["OpenNMT-py==3.5.1"])
-    model = ROOT / OPENNMT[0] / "models" / "bilstm-512"
+    python = environments.opennmt()
+    model = ROOT / ".venv-bench-onmt" / "models" / "bilstm-512"
     return Worker(python, "opennmt_worker.py", model, ",".join(map(str, cores)))
 
 
 def opennmt_training(cores: Sequence[int], corpus: Path, tokens: int) -> float:
     """Target tokens a second of OpenNMT-py training the same shape, fp32, one thread."""
-    python = environment(*OPENNMT, alone=["OpenNMT-py==3.5.1"])
+    python = environments.opennmt()
     arguments = [str(corpus), ",".join(map(str, cores)), str(tokens)]
     done = subprocess.run(
         [python, PEERS / "opennmt_trainer.py", *arguments],

@@ -8,10 +8,10 @@ from pathlib import Path
 from service.client import Client
 from tests.benchmarks import workers
 from tests.benchmarks.bench import BATCH, SOURCE, TARGET, Bench
+from tests.benchmarks.environments import Missing
 from tests.benchmarks.results import Row
 from tests.benchmarks.subject import exactly, on_core, seconds
 from tests.benchmarks.texts import batches, texts_of
-from tests.benchmarks.workers import Missing
 
 CALLERS = 64
 _FIXED = {"beam": 1, "min_length": TARGET, "max_length": TARGET}
@@ -110,8 +110,10 @@ def callers_of_a_peer(bench: Bench) -> Iterator[Row]:
     theirs: list[dict] = []
     reason = ""
     try:
-        bench.peer("ctranslate2")  # makes the model
-        with workers.mosec(bench.core) as port, bench.server() as server:
+        with (
+            workers.mosec(bench.core, bench.transformer.directory) as port,
+            bench.server() as server,
+        ):
             for _round in range(bench.rounds(3)):
                 ours.append(server.bench(bench.other_core, path, **_load(bench)))
                 theirs.append(workers.http_load(port, bench.other_core, bodies, load))

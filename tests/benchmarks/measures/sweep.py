@@ -5,9 +5,9 @@ import subprocess
 from pathlib import Path
 
 from tests.benchmarks.bench import Bench, tell
+from tests.benchmarks.environments import PEERS, tools
 from tests.benchmarks.measures.calls import text_file
 from tests.benchmarks.texts import mixed_texts
-from tests.benchmarks.workers import PEERS, TOOLS, environment
 
 CONCURRENCIES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
@@ -51,6 +51,6 @@ def by_concurrency(bench: Bench) -> list[dict[str, float]]:
 
 def plot(points: list[dict[str, float]], title: str, path: Path) -> None:
     """Draw the points; raises Missing where matplotlib cannot be installed."""
-    python = environment(*TOOLS)
+    python = tools()
     told = json.dumps({"points": points, "title": title, "path": str(path)})
     subprocess.run([python, PEERS / "plot.py"], input=told, text=True, check=True)

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from tests.benchmarks import workers
 from tests.benchmarks.bench import Bench, tell
+from tests.benchmarks.environments import Missing
 from tests.benchmarks.machine import ROOT
 from tests.benchmarks.results import Row
 from tests.benchmarks.texts import mixed_lengths
-from tests.benchmarks.workers import Missing
 
 _WORDS = [chr(0x4E00 + number) for number in range(7990)]  # and the special ones: about 8,000
 _SENTENCES, _LONGEST, _BATCH = 5000, 50, 1600

@@ -6,9 +6,8 @@ Arguments after mosec's own: none; the model's directory is in PEER_MODEL. Knows
 import os
 
 import ctranslate2
+from ctranslate2_model import TOKENS
 from mosec import Server, Worker
-
-TOKENS = ["<unk>", "<s>", "</s>", *(f"t{number}" for number in range(3, 8000))]
 
 
 class Translate(Worker):
@@ -22,7 +21,7 @@ class Translate(Worker):
     def forward(self, data: list[dict]) -> list[list[str]]:
         """Translate a batch; all calls of a benchmark ask alike."""
         results = self._translator.translate_batch(
-            [[TOKENS[3 + each % 7997] for each in call["source"]] for call in data],
+            [[TOKENS[each] for each in call["source"]] for call in data],
             beam_size=data[0]["beam"],
             min_decoding_length=data[0]["length"],
             max_decoding_length=data[0]["length"],
