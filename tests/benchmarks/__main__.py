@@ -4,15 +4,14 @@ Needs nothing but the service's environment; peers get environments of their own
 .venv-bench-onmt), and are left out, with the reason, where they cannot be installed.
 """
 
-import argparse
-import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from tests.benchmarks.arguments import parse
 from tests.benchmarks.bench import Bench, tell
-from tests.benchmarks.machine import ROOT, description
+from tests.benchmarks.machine import description
 from tests.benchmarks.measures import (
     arrivals,
     calls,
@@ -25,9 +24,6 @@ from tests.benchmarks.measures import (
     training,
 )
 from tests.benchmarks.results import Row, markdown, table, write, write_between_marks
-from tests.benchmarks.texts import Pairs
-
-LATEST = ROOT / "tests" / "benchmarks" / "results" / "latest.json"
 
 MEASURES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "in-process": in_process.fixed_lengths,
@@ -42,24 +38,22 @@ MEASURES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "prepare": prepare.pairs_a_minute,
     "training": training.tokens_a_second,
 }
-_QUICK = 0.1
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmarks; returns the exit code: 0 also where a target was missed."""
-    args = _parser().parse_args(arguments)
-    bundle = args.bundle or _newest(ROOT / "exported")
-    machine = {**description(), "model": f"{bundle.parent.name}/{bundle.name}"}
+    args = parse(arguments, list(MEASURES))
+    machine = {**description(), "model": f"{args.bundle.parent.name}/{args.bundle.name}"}
     rows: list[Row] = []
     failed = False
     with tempfile.TemporaryDirectory() as work:
         bench = Bench(
-            bundle=bundle,
+            bundle=args.bundle,
             work=Path(work),
-            scale=args.scale or (_QUICK if args.quick else 1.0),
-            pairs=Pairs.read(args.tsv, args.columns) if args.tsv else None,
+            scale=args.scale,
+            pairs=args.pairs,
             peers=() if args.no_peers else Bench.peers,
-            peer_run=args.peer_run,
+            peer_model=args.peer_model,
         )
         try:
             for name, measure in MEASURES.items():
@@ -100,48 +94,6 @@ def _draw(bench: Bench, machine: dict[str, object], path: Path) -> bool:
         tell(f"no plot: {error!r}")
         return False
     return True
-
-
-def _newest(exported: Path) -> Path:
-    versions = [each for each in exported.glob("*/*") if each.name.isdigit()]
-    if not versions:
-        sys.exit(f"no published model under {exported}; name one with --bundle")
-    shipped = [each for each in versions if each.parent.name == "tatoeba-de-en"] or versions
-    return max(shipped, key=lambda each: int(each.name))
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--bundle", type=Path, help="EXPORTED/MODEL/VERSION (default: the shipped)")
-    parser.add_argument("--only", action="append", choices=list(MEASURES), help="leave out others")
-    parser.add_argument("--quick", action="store_true", help="a tenth of the time, rough figures")
-    parser.add_argument("--scale", type=float, help="the share of the full time to take")
-    parser.add_argument("--no-peers", action="store_true", help="Parley alone, installs nothing")
-    parser.add_argument(
-        "--peer-run",
-        type=Path,
-        default=os.environ.get("BENCH_PEER_RUN"),
-        help="a run of training/recipes/tatoeba-de-en-transformer.toml (or of another Transformer "
-        "of one embedding table), whose weights CTranslate2 is to have, so that real sentences "
-        "are scored for it too (default: the variable BENCH_PEER_RUN, or random weights)",
-    )
-    parser.add_argument(
-        "--tsv",
-        type=Path,
-        default=os.environ.get("BENCH_TSV"),
-        help="pairs of real sentences, gzip or not (default: the variable BENCH_TSV)",
-    )
-    parser.add_argument(
-        "--columns",
-        default=os.environ.get("BENCH_COLUMNS", "1,2"),
-        help='columns of source and target: "1,2" (default; or BENCH_COLUMNS), "2,1"',
-    )
-    parser.add_argument("--plot", type=Path, help="also measure by concurrency, and draw it here")
-    parser.add_argument(
-        "--document", type=Path, help="put the table between the marks of this page"
-    )
-    parser.add_argument("--out", type=Path, default=LATEST, help="default: %(default)s")
-    return parser
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from tests.benchmarks.machine import cores
 from tests.benchmarks.server import Server
 from tests.benchmarks.subject import Subject, seconds
 from tests.benchmarks.texts import Pairs
-from tests.benchmarks.transformer import Transformer
+from tests.benchmarks.transformer import SHIPPED, Transformer
 from tests.benchmarks.workers import Worker
 
 SOURCE, TARGET, BATCH = 16, 15, 64  # tokens, tokens, sentences: as in every published figure
@@ -26,7 +26,7 @@ class Bench:
     """One run of the benchmarks. `work` is a directory that is thrown away afterwards.
 
     `scale` is 1 for figures worth publishing, less for a quick look. `peers` are the names of those
-    to compare with; `peer_run` is a training run whose weights CTranslate2 gets.
+    to compare with; `peer_model` is what CTranslate2 runs.
     """
 
     bundle: Path
@@ -34,7 +34,7 @@ class Bench:
     scale: float = 1.0
     pairs: Pairs | None = None
     peers: tuple[str, ...] = ("ctranslate2", "opennmt")
-    peer_run: Path | None = None
+    peer_model: Path = SHIPPED
     core: int = field(default_factory=lambda: cores()[0])
     other_core: int = field(default_factory=lambda: cores()[1])
     _workers: dict[str, Worker | str] = field(default_factory=dict)
@@ -61,7 +61,7 @@ class Bench:
         """What CTranslate2 runs; raises Missing with the reason."""
         if "ctranslate2" not in self.peers:
             raise Missing("not asked for")
-        return Transformer.made(self.peer_run)
+        return Transformer(self.peer_model)
 
     def _start(self, name: str) -> Worker:
         if name not in self.peers:

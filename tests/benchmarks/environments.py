@@ -8,7 +8,6 @@ from pathlib import Path
 from tests.benchmarks.machine import ROOT
 
 PEERS = Path(__file__).with_name("peers")  # what runs in them
-MODELS = ROOT / ".venv-bench" / "models"  # what is made for them
 _PATIENCE_SECONDS = 900
 
 
@@ -41,20 +40,19 @@ def _environment(name: str, packages: Sequence[str], *, alone: Sequence[str] = (
         return python
     print(f"installing {', '.join([*alone, *packages])} into {name}", file=sys.stderr)
     install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    run([sys.executable, "-m", "venv", "--clear", directory], "installed")
-    run([*install, *packages], "installed")
+    _run([sys.executable, "-m", "venv", "--clear", directory])
+    _run([*install, *packages])
     if alone:
-        run([*install, "--no-deps", *alone], "installed")
+        _run([*install, "--no-deps", *alone])
     stamp.write_text(wanted)
     return python
 
 
-def run(command: Sequence[str | Path], done: str) -> None:
-    """Run what makes something; raises Missing: "could not be <done>", and the last thing said."""
+def _run(command: Sequence[str | Path]) -> None:
     try:
         subprocess.run(
             command, capture_output=True, text=True, check=True, timeout=_PATIENCE_SECONDS
         )
     except (OSError, subprocess.SubprocessError) as error:
         told = (getattr(error, "stderr", None) or str(error)).strip().splitlines()
-        raise Missing(f"could not be {done}: {told[-1] if told else error}") from None
+        raise Missing(f"could not be installed: {told[-1] if told else error}") from None

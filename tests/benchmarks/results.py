@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-__all__ = ["Row", "kind", "markdown", "table", "write", "write_between_marks"]
+__all__ = ["Row", "around_marks", "kind", "markdown", "table", "write", "write_between_marks"]
+
+_BEGIN, _END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,6 +62,11 @@ class Row:
         return {key: _short(value) for key, value in {**fields, **told}.items()}
 
 
+def kind(beam: int) -> str:
+    """What rows call decoding with so wide a beam."""
+    return "greedy" if beam == 1 else f"beam {beam}"
+
+
 def table(machine: dict[str, object], rows: Sequence[Row]) -> str:
     """For people: the machine, then the rows."""
     heading = ("what", "parley", "peer", "ratio", "target", "met", "")
@@ -84,12 +91,18 @@ def markdown(machine: dict[str, object], rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def write_between_marks(path: Path, text: str) -> None:
-    """Put `text` between the marks that a document has for it."""
-    begin, end = "<!-- measured: begin -->", "<!-- measured: end -->"
+def around_marks(path: Path) -> tuple[str, str]:
+    """What a document has before and behind its table; raises ValueError if it has no place."""
     document = path.read_text()
-    head, tail = document.split(begin)[0], document.split(end)[1]
-    path.write_text(f"{head}{begin}\n{text}\n{end}{tail}")
+    if document.count(_BEGIN) != 1 or document.count(_END) != 1:
+        raise ValueError(f"{path} must have one line {_BEGIN} and one line {_END}")
+    return document.split(_BEGIN)[0], document.split(_END)[1]
+
+
+def write_between_marks(path: Path, text: str) -> None:
+    """Put `text` between the marks that a document has for it; raises as `around_marks`."""
+    head, tail = around_marks(path)
+    path.write_text(f"{head}{_BEGIN}\n{text}\n{_END}{tail}")
 
 
 def write(path: Path, machine: dict[str, object], rows: Sequence[Row]) -> None:
@@ -118,8 +131,3 @@ def _short(value: object) -> object:
 
 def _plain(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def kind(beam: int) -> str:
-    """What rows call decoding with so wide a beam."""
-    return "greedy" if beam == 1 else f"beam {beam}"

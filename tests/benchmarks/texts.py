@@ -2,6 +2,7 @@
 
 import gzip
 import random
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,14 +20,23 @@ class Pairs:
 
     @classmethod
     def read(cls, path: Path, columns: str) -> "Pairs":
-        """Of a TSV file, gzip or not; `columns` is "1,2" for source<TAB>target, "2,1" reversed."""
+        """Of a TSV file, gzip or not; `columns` is "1,2" for source<TAB>target, "2,1" reversed.
+
+        Raises ValueError, or OSError, with what keeps it from being read.
+        """
+        if not re.fullmatch(r"[1-9]\d*,[1-9]\d*", columns):
+            raise ValueError(f'columns are two numbers from 1, such as "2,1"; not "{columns}"')
         source, target = (int(column) - 1 for column in columns.split(","))
         raw = path.read_bytes()
         text = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode()
         found: dict[str, list[str]] = {}
-        for line in text.splitlines():
+        for number, line in enumerate(text.splitlines(), 1):
             cells = line.split("\t")
+            if len(cells) <= max(source, target):
+                raise ValueError(f"{path}, line {number}: {len(cells)} columns, not {columns}")
             found.setdefault(cells[source], []).append(cells[target])
+        if not found:
+            raise ValueError(f"{path} is empty")
         return cls(sources=list(found), references=list(found.values()))
 
 

@@ -1,63 +1,34 @@
-"""A Transformer for CTranslate2: `ctranslate2_model.py DIRECTORY [RUN]`.
+"""`ctranslate2_model.py RUN DIRECTORY`: what a training run of Parley learnt, for CTranslate2.
 
-With RUN, the best weights of a training run of Parley whose encoder and decoder are Transformers
-with one table of embeddings; without, random ones, 4 + 4 layers of width 256. Runs in the peers'
-environment: what it knows of Parley is what its weights are called.
+RUN's encoder and decoder are Transformers with one table of embeddings; DIRECTORY becomes a model
+with int8 weights, and the tokenizer beside it. Runs in the peers' environment: all that it knows
+of Parley is what a run looks like.
 """
 
+import json
+import shutil
 import sys
 import tomllib
-from collections.abc import Callable
 from pathlib import Path
 
 import ctranslate2
 import numpy as np
+from safetensors.numpy import load_file
 
-LAYERS, WIDTH, HEADS, FEED_FORWARD, VOCABULARY = 4, 256, 4, 1024, 8000
 POSITIONS = 512
-# What ids are called; the first four are special in every tokenizer of Parley.
-TOKENS = ["<pad>", "<unk>", "<s>", "</s>", *(f"t{number}" for number in range(4, VOCABULARY))]
-
-Tensors = Callable[[str], np.ndarray]  # by the name that Parley gives them
+_TIED = ("encoder.embedding", "decoder.embedding", "decoder.output")  # weights stored once
 
 
-def random_tensors() -> Tensors:
-    """Any tensor that is asked for: speed does not ask what the weights are."""
-    random = np.random.default_rng(0)
-    columns = {"inner": (FEED_FORWARD, WIDTH), "outer": (WIDTH, FEED_FORWARD)}
-    columns |= {"embedding": (VOCABULARY, WIDTH), "output": (VOCABULARY, WIDTH)}
-
-    def tensor(name: str) -> np.ndarray:
-        *_, part, kind = name.split(".")
-        if part.endswith("norm"):
-            return np.full(WIDTH, float(kind == "weight"), np.float32)
-        rows, inputs = columns.get(part, (WIDTH, WIDTH))
-        shape = (rows, inputs) if kind == "weight" else (rows,)
-        return random.normal(0, 0.02, shape).astype(np.float32)
-
-    return tensor
-
-
-def trained_tensors(run: Path) -> Tensors:
-    """The weights that scored best in a run."""
-    from safetensors.numpy import load_file
-
-    found = load_file(run / "checkpoints" / "best" / "model.safetensors")
-    tied = ("encoder.embedding.weight", "decoder.embedding.weight", "decoder.output.weight")
-    table = next(found[name] for name in tied if name in found)  # stored once
-    return {**dict.fromkeys(tied, table), **found}.__getitem__
-
-
-def transformer(tensor: Tensors, layers: tuple[int, int], heads: int) -> object:
-    """The model that these tensors make, pre-norm; `layers` of encoder and decoder."""
+def transformer(tensors: dict[str, np.ndarray], layers: tuple[int, int], heads: int) -> object:
+    """The pre-norm model that these make; `layers` of encoder and decoder."""
     spec = ctranslate2.specs.TransformerSpec.from_config(layers, heads)
 
     def linear(into: object, *names: str) -> None:
-        into.weight = np.concatenate([tensor(f"{name}.weight") for name in names])
-        into.bias = np.concatenate([tensor(f"{name}.bias") for name in names])
+        into.weight = np.concatenate([tensors[f"{name}.weight"] for name in names])
+        into.bias = np.concatenate([tensors[f"{name}.bias"] for name in names])
 
     def norm(into: object, name: str) -> None:
-        into.gamma, into.beta = tensor(f"{name}.weight"), tensor(f"{name}.bias")
+        into.gamma, into.beta = tensors[f"{name}.weight"], tensors[f"{name}.bias"]
 
     def attention(into: object, name: str, norm_name: str, *, of_source: bool) -> None:
         query, key, value = (f"{name}.{part}" for part in ("query", "key", "value"))
@@ -66,30 +37,29 @@ def transformer(tensor: Tensors, layers: tuple[int, int], heads: int) -> object:
             linear(each, *names)
         norm(into.layer_norm, norm_name)
 
-    def feed_forward(into: object, layer: str) -> None:
-        linear(into.linear_0, f"{layer}.feed_forward.inner")
-        linear(into.linear_1, f"{layer}.feed_forward.outer")
-        norm(into.layer_norm, f"{layer}.feed_forward_norm")
+    def feed_forward(into: object, name: str) -> None:
+        linear(into.linear_0, f"{name}.inner")
+        linear(into.linear_1, f"{name}.outer")
+        norm(into.layer_norm, f"{name}_norm")
 
-    spec.encoder.embeddings[0].weight = tensor("encoder.embedding.weight")
-    spec.decoder.embeddings.weight = tensor("decoder.embedding.weight")
+    spec.encoder.embeddings[0].weight = tensors["encoder.embedding.weight"]
+    spec.decoder.embeddings.weight = tensors["decoder.embedding.weight"]
+    linear(spec.decoder.projection, "decoder.output")
     for side, name in ((spec.encoder, "encoder"), (spec.decoder, "decoder")):
-        side.position_encodings.encodings = sinusoids(tensor(f"{name}.embedding.weight").shape[1])
+        side.position_encodings.encodings = sinusoids(tensors[f"{name}.norm.weight"].size)
         norm(side.layer_norm, f"{name}.norm")
     for number, layer in enumerate(spec.encoder.layer):
         name = f"encoder.blocks.{number}"
-        attention(
-            layer.self_attention, f"{name}.attention", f"{name}.attention_norm", of_source=False
-        )
-        feed_forward(layer.ffn, name)
+        own, own_norm = f"{name}.attention", f"{name}.attention_norm"
+        attention(layer.self_attention, own, own_norm, of_source=False)
+        feed_forward(layer.ffn, f"{name}.feed_forward")
     for number, layer in enumerate(spec.decoder.layer):
         name = f"decoder.layers.{number}"
-        attention(
-            layer.self_attention, f"{name}.past_attention", f"{name}.past_norm", of_source=False
-        )
-        attention(layer.attention, f"{name}.attention", f"{name}.attention_norm", of_source=True)
-        feed_forward(layer.ffn, name)
-    linear(spec.decoder.projection, "decoder.output")
+        past, past_norm = f"{name}.past_attention", f"{name}.past_norm"
+        attention(layer.self_attention, past, past_norm, of_source=False)
+        cross, cross_norm = f"{name}.attention", f"{name}.attention_norm"
+        attention(layer.attention, cross, cross_norm, of_source=True)
+        feed_forward(layer.ffn, f"{name}.feed_forward")
     return spec
 
 
@@ -101,19 +71,26 @@ def sinusoids(width: int) -> np.ndarray:
 
 
 def main() -> None:
-    directory, *runs = map(Path, sys.argv[1:])
-    if runs:
-        model = tomllib.loads((runs[0] / "recipe.toml").read_text())["model"]
-        layers = (model["encoder_layers"], model["decoder_layers"])
-        spec = transformer(trained_tensors(runs[0]), layers, model["heads"])
-    else:
-        spec = transformer(random_tensors(), (LAYERS, LAYERS), HEADS)
-    spec.register_source_vocabulary(TOKENS)
-    spec.register_target_vocabulary(TOKENS)
+    run, directory = map(Path, sys.argv[1:])
+    model = tomllib.loads((run / "recipe.toml").read_text())["model"]
+    tensors = load_file(run / "checkpoints" / "best" / "model.safetensors")
+    table = next(tensors[f"{name}.weight"] for name in _TIED if f"{name}.weight" in tensors)
+    tensors = {**{f"{name}.weight": table for name in _TIED}, **tensors}
+    layers = (model["encoder_layers"], model["decoder_layers"])
+    spec = transformer(tensors, layers, model["heads"])
+    # The first four ids are special in every tokenizer of Parley.
+    special = ["<pad>", "<unk>", "<s>", "</s>"]
+    tokens = [*special, *(f"t{number}" for number in range(len(special), len(table)))]
+    spec.register_source_vocabulary(tokens)
+    spec.register_target_vocabulary(tokens)
     spec.validate()
     spec.optimize(quantization="int8")
     directory.mkdir(parents=True, exist_ok=True)
     spec.save(str(directory))
+    facts = json.loads((run / "tokenizer" / "spec.json").read_text())
+    del facts["recipe_sha256"]
+    (directory / "tokenizer.json").write_text(json.dumps(facts, indent=1) + "\n")
+    shutil.copy(run / "tokenizer" / facts["file"], directory)
 
 
 if __name__ == "__main__":

@@ -8,9 +8,9 @@ import json
 import os
 import sys
 import time
+from pathlib import Path
 
 import ctranslate2
-from ctranslate2_model import TOKENS
 
 MAX_BATCH = 64  # sentences: longer calls are sorted by length and cut up by CTranslate2 itself
 
@@ -21,11 +21,12 @@ def main() -> None:
     translator = ctranslate2.Translator(
         directory, device="cpu", compute_type="int8", inter_threads=1, intra_threads=1
     )
-    ids_of = {token: number for number, token in enumerate(TOKENS)}
+    tokens = json.loads((Path(directory) / "shared_vocabulary.json").read_text())
+    ids_of = {token: number for number, token in enumerate(tokens)}
     print(json.dumps({"name": f"CTranslate2 {ctranslate2.__version__} int8"}), flush=True)
     for line in sys.stdin:
         work = json.loads(line)
-        batch = [[TOKENS[each] for each in ids] for ids in work["sources"]]
+        batch = [[tokens[each % len(tokens)] for each in ids] for ids in work["sources"]]
         lengths = {}
         if work["length"]:
             lengths = {"min_decoding_length": work["length"], "max_decoding_length": work["length"]}

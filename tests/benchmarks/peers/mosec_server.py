@@ -3,10 +3,11 @@
 Arguments after mosec's own: none; the model's directory is in PEER_MODEL. Knows nothing of Parley.
 """
 
+import json
 import os
+from pathlib import Path
 
 import ctranslate2
-from ctranslate2_model import TOKENS
 from mosec import Server, Worker
 
 
@@ -14,14 +15,16 @@ class Translate(Worker):
     """Takes {"source": ids, "beam", "length"}, answers with the tokens."""
 
     def __init__(self) -> None:
+        directory = os.environ["PEER_MODEL"]
+        self._tokens = json.loads((Path(directory) / "shared_vocabulary.json").read_text())
         self._translator = ctranslate2.Translator(
-            os.environ["PEER_MODEL"], compute_type="int8", inter_threads=1, intra_threads=1
+            directory, compute_type="int8", inter_threads=1, intra_threads=1
         )
 
     def forward(self, data: list[dict]) -> list[list[str]]:
         """Translate a batch; all calls of a benchmark ask alike."""
         results = self._translator.translate_batch(
-            [[TOKENS[each] for each in call["source"]] for call in data],
+            [[self._tokens[each % len(self._tokens)] for each in call["source"]] for call in data],
             beam_size=data[0]["beam"],
             min_decoding_length=data[0]["length"],
             max_decoding_length=data[0]["length"],
