@@ -18,7 +18,6 @@ from pathlib import Path
 
 from tests.benchmarks import environments
 from tests.benchmarks.environments import PEERS, Missing
-from tests.benchmarks.machine import ROOT
 
 
 class Worker:
@@ -137,7 +136,7 @@ def _await_port(port: int, process: subprocess.Popen, patience: float = 60.0) ->
 def opennmt(cores: Sequence[int]) -> Worker:
     """OpenNMT-py on a bidirectional LSTM of width 512 with attention, fp32, one thread."""
     python = environments.opennmt()
-    model = ROOT / ".venv-bench-onmt" / "models" / "bilstm-512"
+    model = python.parents[1] / "models" / "bilstm-512"  # it makes it, with random weights
     return Worker(python, "opennmt_worker.py", model, ",".join(map(str, cores)))
 
 
