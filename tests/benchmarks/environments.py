@@ -23,7 +23,6 @@ def tools() -> Path:
 
 def opennmt() -> Path:
     """The Python that has OpenNMT-py; raises Missing."""
-    # Its own wish list names an older torch and pyonmttok than this Python can install.
     # It asks for torch < 2.3, and runs with the one that Parley trains with.
     needs = ("configargparse", "ctranslate2>=4.8,<5", "tensorboard", "flask", "waitress")
     others = ("pyyaml", "sacrebleu>=2.5,<3", "rapidfuzz", "pyahocorasick", "six")
