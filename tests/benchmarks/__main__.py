@@ -1,8 +1,4 @@
-"""`make bench`: measure Parley on this machine beside its peers, and print the table.
-
-Needs nothing but the service's environment; peers get environments of their own (.venv-bench,
-.venv-bench-onmt), and are left out, with the reason, where they cannot be installed.
-"""
+"""`make bench`: every measure in turn, then the table; `arguments` has what it can be asked for."""
 
 import sys
 import tempfile
