@@ -18,9 +18,10 @@ from service.bundle import (
 from service.decoding import DecodeRequest
 from tests.training.tiny import SPECIAL, VOCABULARY, some_sources
 from training.data.batches import Example
-from training.export.arithmetic import Arithmetic, Float32, StaticInt8
+from training.export.arithmetic import Arithmetic, Float32
 from training.export.calibration import calibrate
 from training.export.graphs import export_graphs
+from training.export.int8 import StaticInt8
 from training.export.runner import Candidate
 from training.models import Ensemble, Seq2Seq
 

@@ -4,6 +4,8 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from numpy.typing import NDArray
+from onnxruntime import InferenceSession
 
 from service.decoding import DecodeRequest, Engine, StepInput
 from tests.parity.exports import candidate, eight_bits, some_examples
@@ -22,9 +24,11 @@ from tests.training.tiny import (
 from training.config import BatchConfig
 from training.data.batches import BatchSampler
 from training.evaluate import score
-from training.export.arithmetic import Range, _symmetric
+from training.export.arithmetic import Term
+from training.export.builder import GraphBuilder
 from training.export.calibration import calibrate
 from training.export.graphs import DECODER_FILE, ENCODER_FILE
+from training.export.int8 import Range, StaticInt8, _symmetric
 from training.export.stepper import TorchStepper
 from training.layers import Recurrent
 from training.models import Seq2Seq
@@ -66,6 +70,30 @@ def test_a_column_of_zeros_stays_zero() -> None:
 
     assert 0 == np.abs(rounded).max()
     assert np.isfinite(scale).all()
+
+
+@pytest.mark.parametrize("narrow", [1.0, 0.02], ids=["alike", "one far narrower"])
+def test_a_sum_of_products_is_near_the_sum_in_float32(narrow: float) -> None:
+    """Of inputs with steps and zero points of their own, though they are multiplied as one."""
+    rng = np.random.default_rng(2)
+    weight_OI, other_OI = (rng.normal(size=(8, n)).astype(np.float32) for n in (30, 20))
+    bias_O = rng.normal(size=8).astype(np.float32)
+    x_RI = rng.uniform(-1, 3, (64, 30)).astype(np.float32)
+    y_RI = rng.uniform(-2 * narrow, narrow, (64, 20)).astype(np.float32)
+    arithmetic = StaticInt8({"x": Range(-1, 3), "y": Range(-2 * narrow, narrow)})
+    g = GraphBuilder()
+    x, y = (g.input(name, "float32", ["R", size]) for name, size in (("x", 30), ("y", 20)))
+    total = arithmetic.summed(g, [Term(x, weight_OI, "x"), Term(y, other_OI, "y")], bias_O)
+    g.output("total", total, "float32", ["R", 8])
+    session = InferenceSession(g.model("sum"), providers=["CPUExecutionProvider"])
+
+    def computed(x_RI: NDArray[np.float32], y_RI: NDArray[np.float32]) -> NDArray[np.float32]:
+        return session.run(None, {"x": x_RI, "y": y_RI})[0]
+
+    wanted = x_RI @ weight_OI.T + y_RI @ other_OI.T + bias_O
+    assert np.abs(computed(x_RI, y_RI) - wanted).max() < 0.01 * np.abs(wanted).max()
+    # What is 0 is exactly 0 in 8 bits, so a zero point that is off would show.
+    np.testing.assert_allclose(computed(0 * x_RI, 0 * y_RI), wanted * 0 + bias_O, atol=1e-5)
 
 
 def test_calibrated_ranges_contain_what_is_seen(model: Seq2Seq) -> None:

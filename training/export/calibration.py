@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from service.bundle import SpecialIds
 from training.config import BatchConfig
 from training.data.batches import BatchSampler, Example
-from training.export.arithmetic import Range
+from training.export.int8 import Range
 from training.layers import Recurrent
 from training.models import Ensemble, Seq2Seq
 

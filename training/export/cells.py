@@ -1,7 +1,7 @@
 """Recurrent cells as ONNX nodes: what an input says to the gates, and one step.
 
 The two are apart because all inputs of a known sequence are read in one product, before the loop
-over the steps begins.
+over the steps begins. Where an input is known only when its step is due, both are one product.
 
 Shapes: B rows, D input features, H hidden units, X gates together (4H for an LSTM, 3H for a GRU, H
 where there are none).
@@ -13,7 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from training.export.arithmetic import Arithmetic
+import numpy as np
+from numpy.typing import NDArray
+
+from training.export.arithmetic import Arithmetic, Term
 from training.export.builder import GraphBuilder
 from training.export.common import linear
 from training.export.interface import array
@@ -21,6 +24,8 @@ from training.layers import Recurrent, RecurrentLayer
 from training.layers.cells import GateNorm, Gates, StepCell
 
 __all__ = ["CellGraph", "DeepCells", "WrittenCell", "cell_graph"]
+
+Array = NDArray[np.float32]
 
 
 class CellGraph(Protocol):
@@ -32,6 +37,10 @@ class CellGraph(Protocol):
 
     def step(self, g: GraphBuilder, part_BX: str, state: list[str]) -> list[str]:
         """The next state, whose first tensor is the output."""
+        ...
+
+    def advance(self, g: GraphBuilder, x_BD: str, state: list[str]) -> list[str]:
+        """``step`` with what ``read`` makes of ``x_BD``, at once where gates add the two up."""
         ...
 
 
@@ -55,21 +64,36 @@ class FusedCell:
 
     def step(self, g: GraphBuilder, part_BX: str, state: list[str]) -> list[str]:
         back_BX = self._linear(g, state[0], "hh", "hidden")
-        hidden = self.layer.hidden
-        match self.layer.cell:
-            case "rnn":
-                return [g.op("Tanh", g.op("Add", part_BX, back_BX))]
-            case "lstm":
-                outward, c_after = _lstm(g, hidden, g.op("Add", part_BX, back_BX), state[1])
-                return [g.op("Mul", outward, g.op("Tanh", c_after)), c_after]
-            case "gru":
-                return [_gru(g, hidden, part_BX, back_BX, state[0])]
+        if self.layer.cell == "gru":
+            return [_gru(g, self.layer.hidden, part_BX, back_BX, state[0])]
+        return self._beyond(g, g.op("Add", part_BX, back_BX), state)
+
+    def advance(self, g: GraphBuilder, x_BD: str, state: list[str]) -> list[str]:
+        if self.layer.cell == "gru":  # its reset gate acts on what the state says alone
+            return self.step(g, self.read(g, x_BD), state)
+        (inward, bias_in), (back, bias_back) = self._weights("ih"), self._weights("hh")
+        terms = [
+            Term(x_BD, inward, f"{self.name}.input"),
+            Term(state[0], back, f"{self.name}.hidden"),
+        ]
+        return self._beyond(g, self.arithmetic.summed(g, terms, bias_in + bias_back), state)
+
+    def _beyond(self, g: GraphBuilder, gates_BX: str, state: list[str]) -> list[str]:
+        """What follows from the sum of what input and state say."""
+        if self.layer.cell == "rnn":
+            return [g.op("Tanh", gates_BX)]
+        outward, c_after = _lstm(g, self.layer.hidden, gates_BX, state[1])
+        return [g.op("Mul", outward, g.op("Tanh", c_after)), c_after]
 
     def _linear(self, g: GraphBuilder, x: str, part: str, place: str) -> str:
+        return self.arithmetic.linear(g, x, *self._weights(part), f"{self.name}.{place}")
+
+    def _weights(self, part: str) -> tuple[Array, Array]:
+        """Of the input ("ih") or the state ("hh"): weight [X, D] or [X, H], and bias [X]."""
         weight, bias = (
             array(self.layer.rnn.get_parameter(f"{kind}_{part}_l0")) for kind in ("weight", "bias")
         )
-        return self.arithmetic.linear(g, x, weight, bias, f"{self.name}.{place}")
+        return weight, bias
 
 
 @dataclass(frozen=True)
@@ -86,13 +110,26 @@ class WrittenCell:
 
     def step(self, g: GraphBuilder, part_BX: str, state: list[str]) -> list[str]:
         back_BX = self._gates(g, state[0], self.cell.back, "back")
-        hidden = self.cell.hidden
         if self.cell.cell == "gru":
-            return [_gru(g, hidden, part_BX, back_BX, state[0])]
-        both_BX = g.op("Add", part_BX, back_BX) if part_BX else back_BX
+            return [_gru(g, self.cell.hidden, part_BX, back_BX, state[0])]
+        return self._beyond(g, g.op("Add", part_BX, back_BX) if part_BX else back_BX, state)
+
+    def advance(self, g: GraphBuilder, x_BD: str, state: list[str]) -> list[str]:
+        inward, back = self.cell.inward, self.cell.back
+        assert inward is not None
+        if self.cell.cell == "gru" or inward.norm is not None:
+            return self.step(g, self.read(g, x_BD), state)
+        terms = [
+            Term(x_BD, array(inward.linear.weight), f"{self.name}.inward.linear"),
+            Term(state[0], array(back.linear.weight), f"{self.name}.back.linear"),
+        ]
+        bias_X = array(inward.bias) + array(back.bias)
+        return self._beyond(g, self.arithmetic.summed(g, terms, bias_X), state)
+
+    def _beyond(self, g: GraphBuilder, gates_BX: str, state: list[str]) -> list[str]:
         if self.cell.cell == "rnn":
-            return [g.op("Tanh", both_BX)]
-        outward, c_after = _lstm(g, hidden, both_BX, state[1])
+            return [g.op("Tanh", gates_BX)]
+        outward, c_after = _lstm(g, self.cell.hidden, gates_BX, state[1])
         norm = self.cell.shown
         shown = c_after if norm is None else _normed(g, norm, c_after)
         return [g.op("Mul", outward, g.op("Tanh", shown)), c_after]
@@ -121,9 +158,14 @@ class DeepCells:
         return self.levels[0].read(g, x)
 
     def step(self, g: GraphBuilder, part_BX: str, state: list[str]) -> list[str]:
-        for cell in self.levels:
-            state = cell.step(g, part_BX, state)
-            part_BX = ""
+        return self._onward(g, self.levels[0].step(g, part_BX, state))
+
+    def advance(self, g: GraphBuilder, x_BD: str, state: list[str]) -> list[str]:
+        return self._onward(g, self.levels[0].advance(g, x_BD, state))
+
+    def _onward(self, g: GraphBuilder, state: list[str]) -> list[str]:
+        for cell in self.levels[1:]:
+            state = cell.step(g, "", state)
         return state
 
 

@@ -14,10 +14,10 @@ import numpy as np
 from service.bundle import Quality
 from training.config import Recipe
 from training.evaluate import Metric
-from training.export.arithmetic import StaticInt8
 from training.export.calibration import calibrate
 from training.export.candidates import make_candidate
 from training.export.graphs import export_graphs
+from training.export.int8 import StaticInt8
 from training.export.quality import measure
 from training.export.runner import Candidate
 from training.export.shortlist import train_shortlist

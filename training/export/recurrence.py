@@ -29,8 +29,7 @@ def emit_step(
     state: list[str],
 ) -> list[str]:
     """One step for all rows; the next state, whose first tensor is the output."""
-    cell = cell_graph(layer, name, arithmetic)
-    return cell.step(graph, cell.read(graph, x_BD), state)
+    return cell_graph(layer, name, arithmetic).advance(graph, x_BD, state)
 
 
 def emit_ssru_step(

@@ -145,10 +145,10 @@ class RecurrentDecoderGraph:
         first, *behind = DeepCells.of(
             layer.levels, "decoder.layers.0.cells", self._arithmetic
         ).levels
-        asking = first.step(g, first.read(g, x_RD), before)
+        asking = first.advance(g, x_RD, before)
         context_RM, weights_RS = self._attend(g, attention, asking[0], source)
         second = DeepCells(tuple(behind))
-        return second.step(g, second.read(g, context_RM), asking), context_RM, weights_RS
+        return second.advance(g, context_RM, asking), context_RM, weights_RS
 
     def _attend(
         self, g: GraphBuilder, attention: Attention, query_RX: str, source: Attended

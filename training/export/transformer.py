@@ -47,14 +47,22 @@ class TransformerEncoderGraph:
         at_SD = emit_sinusoids(g, positions(g, source_BS, []), table.shape[1])
         x_SBD = g.op("Add", words_SBD, g.op("Unsqueeze", at_SD, g.ints(1)))
         real_B1S = real_positions(g, source_BS, lengths_B)
-        mask_B11S = g.op("Unsqueeze", _mask(g, real_B1S), g.ints(1))
+        mask_B1SS = self._square(g, _mask(g, real_B1S), source_BS)
         for index, block in enumerate(encoder.blocks):
             assert isinstance(block, EncoderBlock)
-            x_SBD = self._block(g, block, f"encoder.blocks.{index}", x_SBD, mask_B11S)
+            x_SBD = self._block(g, block, f"encoder.blocks.{index}", x_SBD, mask_B1SS)
         real_SB1 = g.op("Cast", g.op("Transpose", real_B1S, perm=[2, 0, 1]), to=1)
         memory_SBD = g.op("Mul", layer_norm(g, x_SBD, encoder.norm), real_SB1)
         mean_BD = self._mean(g, memory_SBD, real_B1S, lengths_B)
         return Encoded(g.op("Transpose", memory_SBD, perm=[1, 0, 2]), mean_BD)
+
+    def _square(self, g: GraphBuilder, mask_B1S: str, source_BS: str) -> str:
+        """The mask once for every position that asks, [B, 1, S, S]: to add S x S numbers at a time
+        takes a third of what S at a time do.
+        """
+        length = g.op("Shape", source_BS, start=1, end=2)
+        shape = g.op("Concat", g.ints(1, 1), length, g.ints(1), axis=0)
+        return g.op("Expand", g.op("Unsqueeze", mask_B1S, g.ints(1)), shape)
 
     def _mean(self, g: GraphBuilder, memory_SBD: str, real_B1S: str, lengths_B: str) -> str:
         """The mean over the real positions [B, D].
@@ -71,10 +79,10 @@ class TransformerEncoderGraph:
         return g.op("Squeeze", g.op("Gather", both_B2D, g.ints(0), axis=1), g.ints(1))
 
     def _block(
-        self, g: GraphBuilder, block: EncoderBlock, name: str, x_SBD: str, mask_B11S: str
+        self, g: GraphBuilder, block: EncoderBlock, name: str, x_SBD: str, mask_B1SS: str
     ) -> str:
         normed_SBD = layer_norm(g, x_SBD, block.attention_norm)
-        found_SBD = self._attention(g, block.attention, f"{name}.attention", normed_SBD, mask_B11S)
+        found_SBD = self._attention(g, block.attention, f"{name}.attention", normed_SBD, mask_B1SS)
         x_SBD = g.op("Add", x_SBD, found_SBD)
         normed_SBD = layer_norm(g, x_SBD, block.feed_forward_norm)
         thought_SBD = emit_feed_forward(
@@ -83,7 +91,7 @@ class TransformerEncoderGraph:
         return g.op("Add", x_SBD, thought_SBD)
 
     def _attention(
-        self, g: GraphBuilder, attention: MultiHeadAttention, name: str, x_SBD: str, mask_B11S: str
+        self, g: GraphBuilder, attention: MultiHeadAttention, name: str, x_SBD: str, mask_B1SS: str
     ) -> str:
         """All positions ask, of all positions."""
         width = attention.query.out_features
@@ -107,7 +115,7 @@ class TransformerEncoderGraph:
             transBatchB=1,
             alpha=1 / math.sqrt(width // attention.heads),
         )
-        weights_BHSS = g.op("Softmax", g.op("Add", scores_BHSS, mask_B11S), axis=-1)
+        weights_BHSS = g.op("Softmax", g.op("Add", scores_BHSS, mask_B1SS), axis=-1)
         found_BHSX = g.op("FusedMatMul", weights_BHSS, values_SBHX, domain=CONTRIB, transBatchB=1)
         found_SBHX = g.op("Transpose", found_BHSX, perm=[2, 0, 1, 3])
         found_SBD = g.op("Reshape", found_SBHX, g.ints(0, 0, width))
