@@ -1,23 +1,21 @@
-"""The thin shell: a lock, a thread that turns the crank, futures for those who wait.
+"""The thin shell: a thread that turns the crank for those at the desk.
 
 Everything that decides is in `scheduler` and `admission`, everything that runs in `crank`. Any
 thread may submit; the crank is touched by the decoding thread alone.
 """
 
-import contextlib
-import itertools
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, InvalidStateError, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from time import monotonic
 
 from service.decoding.admission import EngineLimits
 from service.decoding.crank import Crank, StepReport
+from service.decoding.desk import Desk
 from service.decoding.possible import check_possible
 from service.decoding.request import DecodeRequest, DecodeResult
 from service.decoding.scheduler import Admission
-from service.decoding.sequence import Sequence as Decoding
 from service.decoding.stepper import StepFailed, Stepper
 from service.errors import DeadlineExceeded, Overloaded, ParleyError, Unavailable
 
@@ -49,47 +47,45 @@ class Engine:
         self._name = name
         self._crank = Crank(stepper, self._limits, clock)
 
-        self._changed = threading.Condition()  # guards everything below
-        self._keys = itertools.count()
-        self._futures: dict[int, Future[DecodeResult]] = {}
-        self._inbox: list[Decoding] = []
-        self._cancelled: set[int] = set()
-        self._queued = self._queued_rows = self._seated = self._reserved_rows = 0
-        self._accepting = True
+        self._desk = Desk()
         self._stop_at: float | None = None
-        self._failure: str | None = None
         self._thread: threading.Thread | None = None
         self._turning = threading.Lock()  # `decode` without a thread: one caller at a time
 
     @property
     def queue_depth(self) -> int:
         """Requests waiting for a seat."""
-        return self._queued
+        return self._desk.queued
 
     @property
     def live_rows(self) -> int:
         """Rows set aside for the requests being decoded: the sum of their beam widths."""
-        return self._reserved_rows
+        return self._desk.reserved_rows
 
     @property
     def accepting(self) -> bool:
         """Whether requests may still be submitted."""
-        return self._accepting
+        return self._desk.accepting
 
     @property
     def failure(self) -> str | None:
         """Why the engine is dead; `None` while it lives."""
-        return self._failure
+        return self._desk.failure
+
+    @property
+    def unanswered(self) -> int:
+        """Requests that somebody may still wait for."""
+        return self._desk.unanswered
 
     @property
     def healthy(self) -> bool:
         """False once the engine has failed for good, or its thread is gone: load the model anew."""
         alive = self._thread is None or self._thread.is_alive()
-        return self._failure is None and alive
+        return self.failure is None and alive
 
     def start(self) -> None:
         """Start the decoding thread. Raises `RuntimeError` the second time."""
-        with self._changed:
+        with self._desk.changed:
             if self._thread is not None:
                 raise RuntimeError("the engine was started before")
             self._thread = threading.Thread(target=self._run, name=f"decode-{self._name}")
@@ -108,7 +104,7 @@ class Engine:
         now = self._clock()
         if request.deadline is not None and request.deadline <= now:
             raise DeadlineExceeded("the deadline had passed before decoding began")
-        with self._changed:
+        with self._desk.changed:
             self._check_room(request, now)
             return self._enter(request, now)
 
@@ -123,8 +119,8 @@ class Engine:
         if self._thread is not None:
             return self._decode_queued(requests)
         with self._turning:
-            with self._changed:
-                self._check_alive()
+            with self._desk.changed:
+                self._desk.check_open()
                 now = self._clock()
                 futures = [self._enter(request, now) for request in requests]
             for future in futures:
@@ -137,11 +133,11 @@ class Engine:
 
         Returns whether everybody finished.
         """
-        with self._changed:
-            self._accepting = False
+        with self._desk.changed:
+            self._desk.accepting = False
             if self._stop_at is None:
                 self._stop_at = self._clock() + drain_seconds
-            self._changed.notify_all()
+            self._desk.changed.notify_all()
         if self._thread is not None:
             self._thread.join()
         with self._turning:
@@ -149,20 +145,15 @@ class Engine:
 
     # --- at the door, in any thread -------------------------------------------------------------
 
-    def _check_alive(self) -> None:
-        if self._failure is not None:
-            raise Unavailable(f"decoding has failed: {self._failure}")
-        if not self._accepting:
-            raise Unavailable("the engine is stopping")
-
     def _check_room(self, request: DecodeRequest, now: float) -> None:
-        self._check_alive()
+        desk, limits = self._desk, self._limits
+        desk.check_open()
         expected = self._crank.wait_seconds(
-            self._queued + self._seated + 1, self._queued_rows + self._reserved_rows + request.rows
+            desk.queued + desk.seated + 1, desk.queued_rows + desk.reserved_rows + request.rows
         )
-        if self._queued >= self._limits.max_queue:
+        if desk.queued >= limits.max_queue:
             raise Overloaded(
-                f"the queue is full: {self._queued} of at most {self._limits.max_queue} wait",
+                f"the queue is full: {desk.queued} of at most {limits.max_queue} wait",
                 max(expected, 0.05),
             )
         if request.deadline is not None and now + expected >= request.deadline:
@@ -172,20 +163,7 @@ class Engine:
             )
 
     def _enter(self, request: DecodeRequest, now: float) -> Future[DecodeResult]:
-        key = next(self._keys)
-        future: Future[DecodeResult] = Future()
-        self._futures[key] = future
-        self._inbox.append(self._crank.sequence(key, request, now))
-        self._queued += 1
-        self._queued_rows += request.rows
-        self._changed.notify_all()
-        future.add_done_callback(lambda f: self._note_cancel(key) if f.cancelled() else None)
-        return future
-
-    def _note_cancel(self, key: int) -> None:
-        with self._changed:
-            self._cancelled.add(key)
-            self._changed.notify_all()
+        return self._desk.enter(self._crank.sequence(self._desk.key(), request, now))
 
     def _decode_queued(self, requests: Sequence[DecodeRequest]) -> list[DecodeResult]:
         futures: list[Future[DecodeResult]] = []
@@ -213,44 +191,39 @@ class Engine:
 
     def _await_work(self) -> bool:
         """Sleep until there is something to do; false when it is time to go."""
-        with self._changed:
-            while not (self._inbox or self._crank.busy):
-                if self._stop_at is not None or self._failure is not None:
+        with self._desk.changed:
+            while not (self._desk.has_arrivals or self._crank.busy):
+                if self._stop_at is not None or self.failure is not None:
                     return False
-                self._changed.wait()
+                self._desk.changed.wait()
             return self._stop_at is None or self._clock() < self._stop_at
 
     def _turn(self) -> None:
-        started = self._clock()
+        desk, crank, started = self._desk, self._crank, self._clock()
         # A look without the lock: who comes just now is met at the next turn.
-        if self._inbox or self._cancelled or self._crank.waiting:
-            admission = self._admit()
-        else:
-            admission = self._crank.admit((), ())
-        outcome, report = self._crank.run(admission, started)
-        self._seated, self._reserved_rows = self._crank.seated, self._crank.reserved_rows
+        news = desk.has_news or crank.waiting
+        admission = self._admit() if news else crank.admit((), ())
+        outcome, report = crank.run(admission, started)
+        desk.seated, desk.reserved_rows = crank.seated, crank.reserved_rows
         self._report(report)  # before anybody hears of it: who has an answer finds it counted
         for sequence in outcome.finished:
-            self._answer(sequence)
+            desk.answer(sequence)
         for sequence, error in outcome.failed:
-            self._fail(sequence, error)
+            desk.fail(sequence, error)
         for sequence in outcome.cancelled:
-            self._futures.pop(sequence.key, None)
-        if self._crank.dead is not None:
-            self._die(self._crank.dead)
+            desk.forget(sequence)
+        if crank.dead is not None:
+            self._die(crank.dead)
 
     def _admit(self) -> Admission:
-        with self._changed:
-            arrivals, self._inbox = self._inbox, []
-            cancelled, self._cancelled = self._cancelled, set()
-        admission = self._crank.admit(arrivals, cancelled)
-        with self._changed:
-            # What was chosen to join counts as seated from now on.
-            joining = sum(s.width for s in admission.joining)
-            self._queued = self._crank.waiting + len(self._inbox)
-            self._queued_rows = self._crank.waiting_rows + sum(s.width for s in self._inbox)
-            self._seated = self._crank.seated + len(admission.joining)
-            self._reserved_rows = self._crank.reserved_rows + joining
+        admission = self._crank.admit(*self._desk.collect())
+        joining = admission.joining  # what was chosen to join counts as seated from now on
+        self._desk.count(
+            queued=self._crank.waiting,
+            queued_rows=self._crank.waiting_rows,
+            seated=self._crank.seated + len(joining),
+            reserved_rows=self._crank.reserved_rows + sum(each.width for each in joining),
+        )
         return admission
 
     def _report(self, report: StepReport) -> None:
@@ -260,29 +233,13 @@ class Engine:
             except Exception:  # noqa: BLE001 - whoever counts must not stop the work
                 _log.exception("on_step failed")
 
-    def _answer(self, sequence: Decoding) -> None:
-        with contextlib.suppress(InvalidStateError):  # cancelled in the meantime
-            self._futures.pop(sequence.key).set_result(sequence.result())
-
-    def _fail(self, sequence: Decoding, error: ParleyError) -> None:
-        with contextlib.suppress(InvalidStateError):
-            self._futures.pop(sequence.key).set_exception(error)
-
     def _die(self, reason: str) -> None:
-        with self._changed:
-            self._failure = reason
+        with self._desk.changed:
+            self._desk.failure = reason
         self._fail_rest(StepFailed(f"decoding has failed: {reason}"))
 
     def _fail_rest(self, error: ParleyError) -> int:
         """Fail everybody who is still inside, and count them."""
-        with self._changed:
-            self._accepting = False
-            self._inbox = []
-            rest, self._futures = self._futures, {}
-            self._queued = self._queued_rows = self._seated = self._reserved_rows = 0
-        unfinished = [f for f in rest.values() if not f.done()]
-        for future in unfinished:
-            with contextlib.suppress(InvalidStateError):
-                future.set_exception(error)
+        unfinished = self._desk.close(error)
         self._crank.give_up()
-        return len(unfinished)
+        return unfinished

@@ -97,7 +97,7 @@ class InProcess:
         found = {
             "waiting": engine.queue_depth,
             "rows": engine.live_rows,
-            "futures": len(engine._futures),
+            "futures": engine.unanswered,
             "sources": len(self.stepper._memories.places_B),
             "states": len(self.stepper._states),
         }
