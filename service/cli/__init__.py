@@ -23,7 +23,7 @@ examples:
   echo "Wo ist der Bahnhof?" | parley translate       ask it
   parley models                                       what it has loaded
   parley bench                                        how much it can take
-  parley inspect exported/tatoeba-de-en/4             what a published model says about itself
+  parley inspect exported/tatoeba-de-en/5             what a published model says about itself
 
 `parley COMMAND --help` tells more.
 """
