@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from service.cli.lines import Line
 
@@ -17,6 +17,7 @@ __all__ = ["pump"]
 
 T = TypeVar("T")
 Batch = list[Line]
+_Asked: TypeAlias = tuple[Batch, "asyncio.Future[T]"]
 
 _BATCH_LINES = 32
 # A line that is longer than the server takes then stands alone, and the complaint is about it.
@@ -30,33 +31,42 @@ async def pump(
     write: Callable[[Batch, T], None],
     in_flight: int = 8,
 ) -> None:
-    """Call for every batch of lines, and write what comes back in the order of the lines."""
-    queue: asyncio.Queue[tuple[Batch, asyncio.Future[T]] | None] = asyncio.Queue(in_flight)
-    feeder = asyncio.create_task(_feed(groups, call, queue))
+    """Call for every batch of lines, and write what comes back in the order of the lines.
+
+    When it ends early, every call on its way has been cancelled and is over.
+    """
+    queue: asyncio.Queue[_Asked[T] | None] = asyncio.Queue(in_flight)
+    unheard: set[asyncio.Future[T]] = set()
+    feeder = asyncio.create_task(_feed(groups, call, queue, unheard))
     try:
         while (item := await queue.get()) is not None:
             batch, answer = item
             write(batch, await answer)
+            unheard.remove(answer)
     finally:
         feeder.cancel()
-        while not queue.empty():
-            if (item := queue.get_nowait()) is not None:
-                item[1].cancel()
+        for answer in unheard:
+            answer.cancel()
+        await asyncio.gather(feeder, *unheard, return_exceptions=True)
 
 
 async def _feed(
     groups: Iterable[Batch],
     call: Callable[[Batch], Awaitable[T]],
-    queue: "asyncio.Queue[tuple[Batch, asyncio.Future[T]] | None]",
+    queue: "asyncio.Queue[_Asked[T] | None]",
+    unheard: "set[asyncio.Future[T]]",
 ) -> None:
     try:
         async for group in _from_thread(groups):
             for batch in _batches(group):
-                await queue.put((batch, asyncio.ensure_future(call(batch))))
+                answer = asyncio.ensure_future(call(batch))
+                unheard.add(answer)
+                await queue.put((batch, answer))
         await queue.put(None)
     except Exception as error:  # noqa: BLE001 - handed on, to be raised in its turn
         failed: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         failed.set_exception(error)
+        unheard.add(failed)
         await queue.put(([], failed))
 
 

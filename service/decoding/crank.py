@@ -99,6 +99,12 @@ class Crank:
             sources_ahead - limits.max_sources, rows_ahead - limits.max_rows
         )
 
+    def answer_seconds(self, sources_ahead: int, rows_ahead: int) -> float:
+        """How long until it and all who are before it have left, where it has to wait at all."""
+        if not self.wait_seconds(sources_ahead, rows_ahead):
+            return 0.0
+        return self._pace.wait_seconds(sources_ahead, rows_ahead)
+
     def sequence(self, key: int, request: DecodeRequest, now: float) -> Sequence:
         """A request as it enters. Keys must ascend."""
         return self._scheduler.sequence(key, request, now)

@@ -1,6 +1,7 @@
 """Several calls at once, answers in order, and an orderly end."""
 
 import asyncio
+import gc
 import threading
 from collections.abc import Iterator
 
@@ -135,3 +136,27 @@ async def test_an_answer_does_not_wait_for_more_input():
     await pump(groups(), Calls(), write)
 
     assert [1, 2] == out
+
+
+async def test_when_the_reader_leaves_every_call_is_over_and_no_failure_of_one_is_left_unheard():
+    """As a client that closes would have them fail, also the one that has no place yet."""
+    calls = Calls()
+    unheard: list[dict] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unheard.append(context))
+
+    async def fails(batch: list[Line]) -> list[int]:
+        await calls(batch)
+        if batch[0].number:
+            raise RuntimeError("the channel is closed")
+        return [0]
+
+    def leave(batch: list[Line], answer: list[int]) -> None:
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        await pump(([line(each)] for each in range(40)), fails, leave, in_flight=2)
+
+    assert calls.running == 0
+    await asyncio.sleep(0.05)
+    gc.collect()
+    assert [] == unheard

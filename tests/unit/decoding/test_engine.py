@@ -2,13 +2,14 @@
 
 import logging
 import threading
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 
 import pytest
 
 from service.decoding import (
     DecodeRequest,
+    DecodeResult,
     Engine,
     EngineLimits,
     StepFailed,
@@ -116,6 +117,37 @@ def test_a_deadline_that_the_queue_makes_impossible_is_refused(limits: EngineLim
 
     assert 0.9 == pytest.approx(caught.value.retry_after_s, rel=0.01)
     engine.submit(request(5, deadline=clock.now + 1.5))
+
+
+def test_under_twice_the_load_that_can_be_borne_whoever_is_let_in_is_answered_in_time() -> None:
+    clock, seats, step_seconds, patience = ManualClock(), 8, 0.01, 1.0
+    capacity = seats / (6 * step_seconds)  # five tokens and an end
+    arrivals = [each / (2 * capacity) for each in range(round(20 * capacity))]
+    admitted: list[Future[DecodeResult]] = []
+    all_came = threading.Event()
+
+    class Besieged(ScriptedStepper):
+        """Callers come while it steps."""
+
+        def step(self, work: StepInput) -> StepOutput:
+            clock.now += step_seconds
+            while arrivals and arrivals[0] <= clock.now:
+                due = arrivals.pop(0) + patience
+                with suppress(Overloaded):
+                    admitted.append(engine.submit(request(*range(5, 10), deadline=due)))
+            if not arrivals:
+                all_came.set()
+            return super().step(work)
+
+    limits = EngineLimits(max_sources=seats, max_rows=seats)
+    engine = Engine(Besieged(copying(50)), limits, clock=clock)
+    engine.submit(request(5))
+    engine.start()
+    assert all_came.wait(PATIENCE)
+    assert engine.stop(drain_seconds=PATIENCE)
+
+    assert not any(each.exception() for each in admitted)
+    assert len(admitted) == pytest.approx(10 * capacity, rel=0.1)
 
 
 @pytest.mark.parametrize(
