@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from service.decoding.admission import EngineLimits, Room, padded
 from service.decoding.cohort import Cohort, Kind
 from service.decoding.request import DecodeRequest
+from service.decoding.seats import Seats
 from service.decoding.sequence import Sequence, Trail
 from service.decoding.stepper import Ints, StepInput, StepOutput, Stepper
 from service.decoding.waiting import WaitingRoom
@@ -42,15 +43,10 @@ class Scheduler:
         self._multiple = stepper.position_multiple
         self._limits = limits
         self._waiting: WaitingRoom[Sequence] = WaitingRoom(limits)
-        self._seated: dict[int, Sequence] = {}
-        self._born: dict[int, int] = {}
+        self._seats = Seats()
         self._fresh: list[Sequence] = []
         self._cohorts: dict[Kind, Cohort] = {}
         self._trail = Trail()
-        self._first_deadline = float("inf")
-        # How many of the seated want alignments, soft ones, any attention, probes.
-        self._aligning = self._soft = self._attending = self._probing = 0
-        self.reserved_rows = 0  # set aside for the seated: the sum of their widths
         # As the stepper counts them: sources it holds, and rows of its last step plus fresh ones.
         self._held_sources = 0
         self._held_rows = 0
@@ -69,7 +65,12 @@ class Scheduler:
     @property
     def seated(self) -> int:
         """Requests being decoded."""
-        return len(self._seated)
+        return len(self._seats)
+
+    @property
+    def reserved_rows(self) -> int:
+        """Rows set aside for them: the sum of their widths."""
+        return self._seats.rows
 
     @property
     def sources(self) -> int:
@@ -100,19 +101,13 @@ class Scheduler:
         `standstill` is how long even the smallest group takes to join: it says how long to wait.
         Those chosen have left the queue and must be seated, or given up, by the caller.
         """
-        if not cancelled and not self._waiting and now < self._first_deadline:
+        if not cancelled and not self._waiting and now < self._seats.first_deadline:
             return _NOBODY  # as at most turns
         rows_before = self.rows
-        gone = self._leave_seats(s for key in cancelled if (s := self._seated.get(key)))
+        gone = self._leave_seats(s for key in cancelled if (s := self._seats.of(key)))
         if cancelled:
             gone += self._waiting.remove(lambda s: s.key in cancelled)
-        expired = self._waiting.expire(now)
-        if now >= self._first_deadline:
-            expired += self._leave_seats(
-                s for s in self._seated.values() if s.deadline is not None and s.deadline <= now
-            )
-            deadlines = (s.deadline for s in self._seated.values())
-            self._first_deadline = min((d for d in deadlines if d is not None), default=np.inf)
+        expired = self._waiting.expire(now) + self._leave_seats(self._seats.overdue(now))
         wasted = rows_before - self.rows
         joining: list[Sequence] = []
         if self._waiting:
@@ -126,15 +121,7 @@ class Scheduler:
         by_kind: dict[Kind, list[int]] = {}
         for index, sequence in enumerate(joined):
             sequence.seated = now
-            self._seated[sequence.key] = sequence
-            self._born[sequence.key] = self._trail.next_step
-            self._aligning += sequence.request.alignments
-            self._soft += sequence.request.soft_alignments
-            self._attending += sequence.request.attending
-            self._probing += sequence.request.probing
-            self.reserved_rows += sequence.width
-            if sequence.deadline is not None:
-                self._first_deadline = min(self._first_deadline, sequence.deadline)
+            self._seats.take(sequence, self._trail.next_step)
             by_kind.setdefault(Kind.of(sequence.request), []).append(index)
         for kind, indices in by_kind.items():
             if kind not in self._cohorts:
@@ -169,8 +156,8 @@ class Scheduler:
             parents_R=parents_R,
             kept_B=kept_B,
             top_k=max(c.top_k for c in cohorts),
-            probe_ids_RP=_probes(cohorts) if self._probing else None,
-            attend=bool(self._attending),
+            probe_ids_RP=_probes(cohorts) if self._seats.probing else None,
+            attend=bool(self._seats.attending),
         )
         self._trail.record(tokens_R, parents_R, _join([c.log_probs_R for c in cohorts]))
         first_row = 0
@@ -186,29 +173,29 @@ class Scheduler:
         One whose hypotheses are empty got no usable number from the model.
         """
         step = self._trail.next_step - 1
-        if (self._aligning or self._soft) and output.attention_RS is not None:
-            self._trail.note_attention(output.attention_RS, soft=bool(self._soft))
+        seats = self._seats
+        if (seats.aligning or seats.soft) and output.attention_RS is not None:
+            self._trail.note_attention(output.attention_RS, soft=bool(seats.soft))
         for sequence in self._fresh:
             sequence.first_token = now
         self._fresh = []
         over = [s for c in self._cohorts.values() for s in c.absorb(output, step)]
         for sequence in over:
             sequence.finished = now
-            sequence.steps = step + 1 - self._born[sequence.key]
+            sequence.steps = step + 1 - seats.born(sequence)
             sequence.hypotheses = tuple(
                 self._trail.read(e, sequence.request) for e in sequence.ended
             )
-            self._forget(sequence)
+            seats.leave(sequence)
         if over:
             self._tidy()
         return over
 
     def abandon(self) -> list[Sequence]:
         """Give up everybody seated, after a failed step; the stepper is to be reset."""
-        lost = list(self._seated.values())
-        self._seated, self._born, self._cohorts, self._fresh = {}, {}, {}, []
-        self._held_sources = self._held_rows = self.reserved_rows = 0
-        self._aligning = self._soft = self._attending = self._probing = 0
+        lost = list(self._seats)
+        self._seats, self._cohorts, self._fresh = Seats(), {}, []
+        self._held_sources = self._held_rows = 0
         self._trail = Trail()
         return lost
 
@@ -217,8 +204,7 @@ class Scheduler:
         return self._waiting.remove(lambda _: True)
 
     def _room(self) -> Room:
-        longest = max((s.positions for s in self._seated.values()), default=0)
-        return Room(self._limits, len(self._seated), self.reserved_rows, longest)
+        return Room(self._limits, len(self._seats), self._seats.rows, self._seats.longest)
 
     def _leave_seats(self, leaving: Iterable[Sequence]) -> list[Sequence]:
         gone = {s.key: s for s in leaving}
@@ -228,23 +214,13 @@ class Scheduler:
                 if not keep_C.all():
                     cohort.unseat(keep_C)
             for sequence in gone.values():
-                self._forget(sequence)
+                self._seats.leave(sequence)
             self._tidy()
         return list(gone.values())
 
-    def _forget(self, sequence: Sequence) -> None:
-        del self._seated[sequence.key], self._born[sequence.key]
-        self._aligning -= sequence.request.alignments
-        self._soft -= sequence.request.soft_alignments
-        self._attending -= sequence.request.attending
-        self._probing -= sequence.request.probing
-        self.reserved_rows -= sequence.width
-
     def _tidy(self) -> None:
         self._cohorts = {k: c for k, c in self._cohorts.items() if c.roster}
-        # Seats are taken in order, so the first in the dictionary is the eldest.
-        eldest = next(iter(self._born.values()), self._trail.next_step)
-        self._trail.forget_before(eldest)
+        self._trail.forget_before(self._seats.first_step(self._trail.next_step))
 
     def _renumber_sources(self, cohorts: list[Cohort]) -> Ints | None:
         sources = sum(len(c.roster) for c in cohorts)
