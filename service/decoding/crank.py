@@ -100,9 +100,7 @@ class Crank:
         )
 
     def answer_seconds(self, sources_ahead: int, rows_ahead: int) -> float:
-        """How long until it and all who are before it have left, where it has to wait at all."""
-        if not self.wait_seconds(sources_ahead, rows_ahead):
-            return 0.0
+        """How long until a request that has to wait has left, as all who are before it."""
         return self._pace.wait_seconds(sources_ahead, rows_ahead)
 
     def sequence(self, key: int, request: DecodeRequest, now: float) -> Sequence:

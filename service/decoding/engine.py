@@ -160,7 +160,7 @@ class Engine:
                 f"the queue is full: {desk.queued} of at most {limits.max_queue} wait",
                 max(wait, 0.05),
             )
-        if request.deadline is None:
+        if request.deadline is None or not wait:
             return
         left, expected = request.deadline - now, self._crank.answer_seconds(*ahead)
         if left <= _CAUTION * expected:

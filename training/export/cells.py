@@ -13,10 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-from training.export.arithmetic import Arithmetic, Term
+from training.export.arithmetic import Arithmetic, Array, Term
 from training.export.builder import GraphBuilder
 from training.export.common import linear
 from training.export.interface import array
@@ -24,8 +21,6 @@ from training.layers import Recurrent, RecurrentLayer
 from training.layers.cells import GateNorm, Gates, StepCell
 
 __all__ = ["CellGraph", "DeepCells", "WrittenCell", "cell_graph"]
-
-Array = NDArray[np.float32]
 
 
 class CellGraph(Protocol):
@@ -66,7 +61,7 @@ class FusedCell:
         back_BX = self._linear(g, state[0], "hh", "hidden")
         if self.layer.cell == "gru":
             return [_gru(g, self.layer.hidden, part_BX, back_BX, state[0])]
-        return self._beyond(g, g.op("Add", part_BX, back_BX), state)
+        return _summed(g, self.layer, g.op("Add", part_BX, back_BX), state)
 
     def advance(self, g: GraphBuilder, x_BD: str, state: list[str]) -> list[str]:
         if self.layer.cell == "gru":  # its reset gate acts on what the state says alone
@@ -76,14 +71,8 @@ class FusedCell:
             Term(x_BD, inward, f"{self.name}.input"),
             Term(state[0], back, f"{self.name}.hidden"),
         ]
-        return self._beyond(g, self.arithmetic.summed(g, terms, bias_in + bias_back), state)
-
-    def _beyond(self, g: GraphBuilder, gates_BX: str, state: list[str]) -> list[str]:
-        """What follows from the sum of what input and state say."""
-        if self.layer.cell == "rnn":
-            return [g.op("Tanh", gates_BX)]
-        outward, c_after = _lstm(g, self.layer.hidden, gates_BX, state[1])
-        return [g.op("Mul", outward, g.op("Tanh", c_after)), c_after]
+        gates_BX = self.arithmetic.summed(g, terms, bias_in + bias_back)
+        return _summed(g, self.layer, gates_BX, state)
 
     def _linear(self, g: GraphBuilder, x: str, part: str, place: str) -> str:
         return self.arithmetic.linear(g, x, *self._weights(part), f"{self.name}.{place}")
@@ -112,7 +101,8 @@ class WrittenCell:
         back_BX = self._gates(g, state[0], self.cell.back, "back")
         if self.cell.cell == "gru":
             return [_gru(g, self.cell.hidden, part_BX, back_BX, state[0])]
-        return self._beyond(g, g.op("Add", part_BX, back_BX) if part_BX else back_BX, state)
+        gates_BX = g.op("Add", part_BX, back_BX) if part_BX else back_BX
+        return _summed(g, self.cell, gates_BX, state, self.cell.shown)
 
     def advance(self, g: GraphBuilder, x_BD: str, state: list[str]) -> list[str]:
         inward, back = self.cell.inward, self.cell.back
@@ -123,16 +113,8 @@ class WrittenCell:
             Term(x_BD, array(inward.linear.weight), f"{self.name}.inward.linear"),
             Term(state[0], array(back.linear.weight), f"{self.name}.back.linear"),
         ]
-        bias_X = array(inward.bias) + array(back.bias)
-        return self._beyond(g, self.arithmetic.summed(g, terms, bias_X), state)
-
-    def _beyond(self, g: GraphBuilder, gates_BX: str, state: list[str]) -> list[str]:
-        if self.cell.cell == "rnn":
-            return [g.op("Tanh", gates_BX)]
-        outward, c_after = _lstm(g, self.cell.hidden, gates_BX, state[1])
-        norm = self.cell.shown
-        shown = c_after if norm is None else _normed(g, norm, c_after)
-        return [g.op("Mul", outward, g.op("Tanh", shown)), c_after]
+        gates_BX = self.arithmetic.summed(g, terms, array(inward.bias) + array(back.bias))
+        return _summed(g, self.cell, gates_BX, state, self.cell.shown)
 
     def _gates(self, g: GraphBuilder, x: str, gates: Gates, side: str) -> str:
         part = linear(g, self.arithmetic, x, gates.linear, f"{self.name}.{side}.linear")
@@ -167,6 +149,23 @@ class DeepCells:
         for cell in self.levels[1:]:
             state = cell.step(g, "", state)
         return state
+
+
+def _summed(
+    g: GraphBuilder,
+    cell: Recurrent | StepCell,
+    gates_BX: str,
+    state: list[str],
+    shown: GateNorm | None = None,
+) -> list[str]:
+    """The next state of a cell whose gates add up what input and state say; ``shown`` normalises
+    the memory before it is shown.
+    """
+    if cell.cell == "rnn":
+        return [g.op("Tanh", gates_BX)]
+    outward, c_after = _lstm(g, cell.hidden, gates_BX, state[1])
+    seen = c_after if shown is None else _normed(g, shown, c_after)
+    return [g.op("Mul", outward, g.op("Tanh", seen)), c_after]
 
 
 def _lstm(g: GraphBuilder, hidden: int, gates_BX: str, c_BH: str) -> tuple[str, str]:

@@ -47,7 +47,7 @@ class TransformerEncoderGraph:
         at_SD = emit_sinusoids(g, positions(g, source_BS, []), table.shape[1])
         x_SBD = g.op("Add", words_SBD, g.op("Unsqueeze", at_SD, g.ints(1)))
         real_B1S = real_positions(g, source_BS, lengths_B)
-        mask_B1SS = self._square(g, _mask(g, real_B1S), source_BS)
+        mask_B1SS = _square(g, _mask(g, real_B1S), source_BS)
         for index, block in enumerate(encoder.blocks):
             assert isinstance(block, EncoderBlock)
             x_SBD = self._block(g, block, f"encoder.blocks.{index}", x_SBD, mask_B1SS)
@@ -55,14 +55,6 @@ class TransformerEncoderGraph:
         memory_SBD = g.op("Mul", layer_norm(g, x_SBD, encoder.norm), real_SB1)
         mean_BD = self._mean(g, memory_SBD, real_B1S, lengths_B)
         return Encoded(g.op("Transpose", memory_SBD, perm=[1, 0, 2]), mean_BD)
-
-    def _square(self, g: GraphBuilder, mask_B1S: str, source_BS: str) -> str:
-        """The mask once for every position that asks, [B, 1, S, S]: to add S x S numbers at a time
-        takes a third of what S at a time do.
-        """
-        length = g.op("Shape", source_BS, start=1, end=2)
-        shape = g.op("Concat", g.ints(1, 1), length, g.ints(1), axis=0)
-        return g.op("Expand", g.op("Unsqueeze", mask_B1S, g.ints(1)), shape)
 
     def _mean(self, g: GraphBuilder, memory_SBD: str, real_B1S: str, lengths_B: str) -> str:
         """The mean over the real positions [B, D].
@@ -186,6 +178,15 @@ def _mask(g: GraphBuilder, real: str) -> str:
     """To be added to scores: 0 at real positions, minus infinity elsewhere."""
     zero, never = (g.constant(np.array(v, np.float32), "mask") for v in (0, -np.inf))
     return g.op("Where", real, zero, never)
+
+
+def _square(g: GraphBuilder, mask_B1S: str, source_BS: str) -> str:
+    """The mask once for every position that asks, [B, 1, S, S]: to add S x S numbers at a time
+    takes a third of what S at a time do.
+    """
+    length = g.op("Shape", source_BS, start=1, end=2)
+    shape = g.op("Concat", g.ints(1, 1), length, g.ints(1), axis=0)
+    return g.op("Expand", g.op("Unsqueeze", mask_B1S, g.ints(1)), shape)
 
 
 def emit_sinusoids(g: GraphBuilder, at_S: str, width: int) -> str:
